@@ -1,0 +1,1 @@
+"""nginx.conf: its text, its directives and variables, and the model that they build."""
