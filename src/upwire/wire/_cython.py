@@ -1,0 +1,34 @@
+"""A stand-in for the `cython` module where Cython is not installed.
+
+It has what the compiled modules of this package name, and nothing else: decorators that do
+nothing and C types that are never evaluated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])  # Any: a decorator takes them all
+
+compiled = False
+
+int = bint = ulonglong = int  # noqa: A001 - Cython's own names
+
+
+def cclass(decorated: _Decorated) -> _Decorated:
+    """Make an extension type of a class when compiled; here, nothing."""
+    return decorated
+
+
+final = cfunc = ccall = cclass
+
+
+def exceptval(*, check: bool) -> Callable[[_Decorated], _Decorated]:
+    """Say how a C function raises when compiled; here, nothing."""
+    return cclass
+
+
+def declare(c_type: type, *, visibility: str) -> Any:  # Any: the type is given as a value
+    """Declare a C attribute when compiled; here, give the type's zero."""
+    return c_type()
