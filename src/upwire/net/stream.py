@@ -1,0 +1,410 @@
+"""`Stream`: the octets of one connection, both ways, with back-pressure and deadlines.
+
+A Stream stands on any asyncio transport: TCP, a unix socket, TLS on either. Octets are pulled
+with `read()`, or pushed into a `Sink`; both use the same bounded buffer, and a full buffer stops
+the transport from reading, so that the peer is slowed down and memory stays bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import ssl
+from typing import Protocol, cast
+
+from upwire.errors import LocalProtocolError, StreamError
+
+READ_HIGH_OCTETS = 64 * 1024
+"""Octets waiting to be read at which the transport stops reading; one more receive may follow."""
+
+WRITE_HIGH_OCTETS = 64 * 1024
+"""Octets waiting to be sent at which `drain()` starts to wait; it goes on at a quarter of them."""
+
+CLOSE_TIMEOUT_S = 10.0
+"""How long a closed Stream may go on sending what is left before it is cut."""
+
+Address = tuple[str, int] | str
+"""Host and port, or the path of a unix socket: "" where it has none, "@name" if abstract."""
+
+
+class Sink(Protocol):
+    """Where a Stream in push mode delivers, in this order: octets, the end, the loss."""
+
+    def octets_received(self, octets: bytes) -> None:
+        """Take octets that the peer sent."""
+
+    def eof_received(self) -> None:
+        """The peer sends nothing more; it may still receive, except over TLS."""
+
+    def stream_lost(self, error: StreamError | None) -> None:
+        """The connection is gone; error is None where we closed it, or the peer had ended it."""
+
+
+class Stream(asyncio.Protocol):
+    """One connection. `dial()` or a `Listener` makes it; whoever gets it closes it.
+
+    It starts in pull mode, where `read()` takes what has come; `push_to()` changes the mode.
+    TCP_NODELAY is on (asyncio sees to it). Cancelling a wait loses no octets.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_close_timer",
+        "_closers",
+        "_drainers",
+        "_error",
+        "_is_cut",
+        "_is_eof",
+        "_is_lost",
+        "_is_paused",
+        "_is_reading_paused",
+        "_is_writing_paused",
+        "_loop",
+        "_output",
+        "_reader",
+        "_sink",
+        "_told",
+        "_transport",
+        "_unread_octets",
+        "local_address",
+        "peer_address",
+    )
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._chunks: list[bytes] = []
+        self._unread_octets = 0
+        self._sink: Sink | None = None
+        self._told = _Told.NOTHING
+        self._output = _Output.OPEN
+        self._is_paused = False  # by the sink's owner
+        self._is_reading_paused = False  # the transport, for that reason or for a full buffer
+        self._is_writing_paused = False
+        self._is_eof = False
+        self._is_cut = False  # closed or aborted from this side
+        self._is_lost = False
+        self._error: Exception | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self._drainers: list[asyncio.Future[None]] = []
+        self._closers: list[asyncio.Future[None]] = []
+        self._close_timer: asyncio.TimerHandle | None = None
+        self.peer_address: Address = ""
+        self.local_address: Address = ""
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The transport below. LocalProtocolError before the connection is made."""
+        if self._transport is None:
+            raise LocalProtocolError("the stream is not connected yet")
+        return self._transport
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The TLS session, or None in the clear."""
+        return cast("ssl.SSLObject | None", self.transport.get_extra_info("ssl_object"))
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is gone, or was closed from this side."""
+        return self._is_cut or self._is_lost
+
+    @property
+    def is_eof(self) -> bool:
+        """Whether the peer has ended its direction; octets before the end may still be unread."""
+        return self._is_eof
+
+    @property
+    def unread_octets(self) -> int:
+        """How many octets have come and were not taken."""
+        return self._unread_octets
+
+    async def read(self, *, timeout_s: float | None = None, doing: str = "") -> bytes:
+        """Take all octets that have come, waiting for the first; b"" at the peer's end.
+
+        Raises StreamError when the connection is lost, was closed, or stays silent for timeout_s.
+        """
+        while not self._chunks:
+            if self.is_closed and not self._is_eof:
+                raise self._loss(doing)
+            if self._is_eof:
+                return b""
+            if self._sink is not None or self._reader is not None:
+                raise LocalProtocolError("the octets of this stream go to another reader")
+            self._reader = self._loop.create_future()
+            try:
+                await self._wait(self._reader, timeout_s, doing)
+            finally:
+                self._reader = None
+        octets = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._forget_unread()
+        self._regulate_reading()
+        return octets
+
+    def unread(self, octets: bytes) -> None:
+        """Put octets back in front; the next read, or the sink, gets them first."""
+        if octets and not self._is_cut:
+            self._chunks.insert(0, octets)
+            self._unread_octets += len(octets)
+            self._deliver()
+
+    def push_to(self, sink: Sink | None) -> None:
+        """Deliver from now on to sink, first what was not read yet; None goes back to pulling."""
+        if self._reader is not None:
+            raise LocalProtocolError("a reader waits on this stream")
+        self._sink = sink
+        self._told = _Told.NOTHING
+        self._is_paused = False
+        self._deliver()
+
+    def pause(self) -> None:
+        """Deliver nothing until `resume()`: no octets, not the end, not the loss."""
+        self._is_paused = True
+        self._regulate_reading()
+
+    def resume(self) -> None:
+        """Deliver again, first what came in the meantime."""
+        self._is_paused = False
+        self._deliver()
+
+    def write(self, octets: bytes | bytearray | memoryview) -> None:
+        """Send octets, or keep them until the peer takes them; `drain()` bounds how many.
+
+        On a connection that is gone they vanish, and `drain()` says so.
+        """
+        if self._output is _Output.OPEN:
+            self.transport.write(octets)
+        elif self._output is _Output.ENDED:
+            raise LocalProtocolError("write after the end of our direction")
+
+    async def drain(self, *, timeout_s: float | None = None, doing: str = "") -> None:
+        """Wait until the peer has taken enough of what was written.
+
+        Raises StreamError when nothing can be sent any more, or that takes more than timeout_s.
+        """
+        while self._is_writing_paused and self._output is not _Output.GONE:
+            waiter = self._loop.create_future()
+            self._drainers.append(waiter)
+            try:
+                await self._wait(waiter, timeout_s, doing)
+            finally:
+                self._drainers.remove(waiter)
+        if self._output is _Output.GONE:
+            raise self._loss(doing)
+
+    @property
+    def is_writable_now(self) -> bool:
+        """Whether `drain()` would return at once."""
+        return not self._is_writing_paused and self._output is not _Output.GONE
+
+    @property
+    def write_buffer_octets(self) -> int:
+        """How many octets were written and are not with the system yet."""
+        return self.transport.get_write_buffer_size()
+
+    @property
+    def can_write_eof(self) -> bool:
+        """Whether our direction can be ended alone; over TLS, asyncio cannot."""
+        return self.transport.can_write_eof()
+
+    def write_eof(self) -> None:
+        """End our direction behind what was written; the peer's stays open."""
+        if not self.can_write_eof:
+            raise LocalProtocolError("this transport has no half-close")
+        if self._output is _Output.OPEN:
+            self._output = _Output.ENDED
+            self.transport.write_eof()
+
+    def close(self) -> None:
+        """Send what is left, then end both directions; what was not read is dropped.
+
+        A peer that does not take what is left is cut after CLOSE_TIMEOUT_S.
+        """
+        if not self.is_closed:
+            self._cut()
+            self._close_timer = self._loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
+            self.transport.close()
+
+    def abort(self) -> None:
+        """End both directions at once; what was not sent or not read is dropped."""
+        if not self._is_lost:
+            self._cut()
+            self.transport.abort()
+
+    async def wait_closed(self) -> None:
+        """Wait until a closed connection is gone, its socket with it."""
+        if not self._is_lost:
+            waiter = self._loop.create_future()
+            self._closers.append(waiter)
+            try:
+                await waiter
+            finally:
+                self._closers.remove(waiter)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the transport, once, before anything else."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH_OCTETS)
+        self.peer_address = _address(transport.get_extra_info("peername"))
+        self.local_address = _address(transport.get_extra_info("sockname"))
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the transport with what one receive gave."""
+        if self._is_cut:
+            return
+        if self._sink is not None and not self._is_paused:
+            self._sink.octets_received(data)
+        else:
+            self._chunks.append(data)
+            self._unread_octets += len(data)
+            self._regulate_reading()
+            self._wake_reader()
+
+    def eof_received(self) -> bool:
+        """Called by the transport at the peer's end; True keeps our direction open."""
+        self._is_eof = True
+        can_go_on = self.can_write_eof
+        if not can_go_on:
+            self._output = _Output.GONE
+            self._wake_drainers()
+        self._wake_reader()
+        self._deliver()
+        return can_go_on
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the transport, once, as the last."""
+        self._is_lost = True
+        self._error = exc
+        self._output = _Output.GONE
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        self._wake_reader()
+        self._wake_drainers()
+        for waiter in self._closers:
+            _wake(waiter)
+        self._deliver()
+
+    def pause_writing(self) -> None:
+        """Called by the transport when WRITE_HIGH_OCTETS wait to be sent."""
+        self._is_writing_paused = True
+
+    def resume_writing(self) -> None:
+        """Called by the transport when few enough wait again."""
+        self._is_writing_paused = False
+        self._wake_drainers()
+
+    def _deliver(self) -> None:
+        """Hand the sink what it was not told yet, in order, until it pauses or leaves."""
+        while (sink := self._sink) is not None and not self._is_paused:
+            if self._chunks:
+                octets = self._chunks.pop(0)
+                self._unread_octets -= len(octets)
+                sink.octets_received(octets)
+            elif self._is_eof and self._told is _Told.NOTHING:
+                self._told = _Told.EOF
+                sink.eof_received()
+            elif self._is_lost and self._told is not _Told.LOSS:
+                self._told = _Told.LOSS
+                is_fault = self._error is not None or not (self._is_cut or self._is_eof)
+                sink.stream_lost(self._loss("") if is_fault else None)
+            else:
+                break
+        self._regulate_reading()
+
+    def _regulate_reading(self) -> None:
+        """Let the transport read exactly while there is room for what it gives."""
+        is_held = self._is_paused and self._sink is not None
+        is_full = is_held or self._unread_octets >= READ_HIGH_OCTETS
+        if is_full is self._is_reading_paused or self._is_eof or self.is_closed:
+            return
+        self._is_reading_paused = is_full
+        if is_full:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
+    def _cut(self) -> None:
+        self._is_cut = True
+        self._output = _Output.GONE
+        self._forget_unread()
+        self._wake_reader()
+        self._wake_drainers()
+
+    def _forget_unread(self) -> None:
+        self._chunks.clear()
+        self._unread_octets = 0
+
+    def _loss(self, doing: str) -> StreamError:
+        """Say why nothing more can be received or sent."""
+        if self._is_cut:
+            message = "connection is closed"
+        elif isinstance(self._error, OSError):
+            message = self._error.strerror or str(self._error)
+        elif self._error is not None:
+            message = str(self._error)
+        elif self._is_eof:
+            message = "connection was ended by the peer"
+        else:  # RFC 8446 §6.1, RFC 9112 §9.8
+            message = "connection ended without a TLS closure alert"
+        error = StreamError(message, doing=doing)
+        error.__cause__ = self._error
+        return error
+
+    async def _wait(
+        self, waiter: asyncio.Future[None], timeout_s: float | None, doing: str
+    ) -> None:
+        """Await waiter; StreamError after timeout_s. A timer costs less than asyncio.timeout()."""
+        if timeout_s is None:
+            await waiter
+            return
+        timer = self._loop.call_later(timeout_s, _expire, waiter)
+        try:
+            await waiter
+        except TimeoutError:
+            message = f"timed out after {timeout_s:g} s"
+            raise StreamError(message, doing=doing, is_timeout=True) from None
+        finally:
+            timer.cancel()
+
+    def _wake_reader(self) -> None:
+        if self._reader is not None:
+            _wake(self._reader)
+
+    def _wake_drainers(self) -> None:
+        for waiter in self._drainers:
+            _wake(waiter)
+
+
+class _Told(enum.Enum):
+    """What the sink knows of the end."""
+
+    NOTHING = enum.auto()
+    EOF = enum.auto()
+    LOSS = enum.auto()
+
+
+class _Output(enum.Enum):
+    """What our direction is good for."""
+
+    OPEN = enum.auto()
+    ENDED = enum.auto()  # by write_eof(); the peer may still be taking what was written
+    GONE = enum.auto()  # closed, lost, or ended by TLS together with the peer's direction
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def _expire(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())
+
+
+def _address(name: tuple[str, int] | tuple[str, int, int, int] | str | bytes | None) -> Address:
+    """Bring what getsockname() and getpeername() give into one form."""
+    if isinstance(name, tuple):
+        return name[0], name[1]
+    if isinstance(name, bytes):
+        return "@" + name.lstrip(b"\0").decode("utf-8", "surrogateescape")
+    return name or ""
