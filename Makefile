@@ -1,0 +1,70 @@
+# make demo    the whole path of a WebSocket in a browser
+# make test    everything that continuous integration checks
+# PYTHON=python3.13 uses another Python, in a virtual environment of its own.
+
+ifeq ($(origin PYTHON), undefined)
+PYTHON := $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+else
+VENV := .venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+endif
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -n 2
+SOURCES := $(shell find src -type f -not -name '*.pyc' -not -path '*.egg-info/*') pyproject.toml setup.py
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.PHONY: demo test lint types test-compiled test-pure autobahn bench fuzz clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.package
+	$(BIN)/upwire demo $(ARGS)
+
+test: $(VENV)/.system
+	@$(MAKE) --no-print-directory lint types test-compiled test-pure PYTHON=$(PYTHON) VENV=$(VENV)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+# The installed package, its hot modules compiled. PYTHONPATH is emptied: src must not shadow it.
+test-compiled: $(VENV)/.dev $(VENV)/.package
+	PYTHONPATH= UPWIRE_EXPECT=compiled $(PYTEST) $(ARGS)
+
+test-pure: $(VENV)/.dev $(VENV)/.package
+	PYTHONPATH=src UPWIRE_EXPECT=pure $(PYTEST) $(ARGS)
+
+autobahn: $(VENV)/.dev $(VENV)/.package
+	PYTHONPATH= UPWIRE_EXPECT=compiled $(BIN)/python tests/conformance/autobahn.py $(ARGS)
+	PYTHONPATH=src UPWIRE_EXPECT=pure $(BIN)/python tests/conformance/autobahn.py $(ARGS)
+
+bench: $(VENV)/.dev $(VENV)/.package
+	PYTHONPATH= $(BIN)/python bench/echo.py $(ARGS)
+
+fuzz: $(VENV)/.dev $(VENV)/.package
+	for target in fuzz/fuzz_*.py; do PYTHONPATH= $(BIN)/python $$target --seconds 20 || exit 1; done
+
+# The package itself: not editable, so that what runs is what would be installed elsewhere.
+$(VENV)/.package: $(SOURCES) | $(BIN)/python
+	rm -rf build/lib* build/bdist*
+	$(BIN)/python -m pip install -q --no-build-isolation .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -q --group dev
+	touch $@
+
+$(VENV)/.system: .ci/system-packages
+	@.ci/system-packages --tests $(PYTHON)
+	@mkdir -p $(VENV) && touch $@
+
+$(BIN)/python:
+	@.ci/system-packages $(PYTHON)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade pip 'setuptools>=77' 'Cython>=3.1'
+
+clean:
+	rm -rf build $(VENV)
