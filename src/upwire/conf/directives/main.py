@@ -1,0 +1,25 @@
+"""Directives of ngx_core_module."""
+
+from functools import partial
+
+from upwire.conf.directives.spec import ENUM, FLAG, NUMBER, OFFSET, STRING, TIME, DirectiveSpec, M
+
+D = partial(DirectiveSpec, module="ngx_core_module")
+ROWS: list[DirectiveSpec] = [
+    D("daemon", M, FLAG, "on"),
+    D("master_process", M, FLAG, "on"),
+    D("timer_resolution", M, TIME),
+    D("pid", M, STRING, "logs/nginx.pid"),
+    D("lock_file", M, STRING, "logs/nginx.lock"),
+    D("worker_processes", M, default="1"),
+    D("debug_points", M, ENUM, choices=("stop", "abort")),
+    D("user", M, default="nobody nobody", arity="12"),
+    D("worker_priority", M),
+    D("worker_cpu_affinity", M, arity="1+"),
+    D("worker_rlimit_nofile", M, NUMBER),
+    D("worker_rlimit_core", M, OFFSET),
+    D("worker_shutdown_timeout", M, TIME),
+    D("working_directory", M, STRING),
+    D("env", M, repeats=True),
+    D("load_module", M, repeats=True),
+]

@@ -1,0 +1,10 @@
+"""Directives of ngx_http_upstream_hash_module."""
+
+from functools import partial
+
+from upwire.conf.directives.spec import UP, DirectiveSpec
+
+D = partial(DirectiveSpec, module="ngx_http_upstream_hash_module")
+ROWS: list[DirectiveSpec] = [
+    D("hash", UP, arity="12", repeats=True),
+]

@@ -1,0 +1,13 @@
+"""Directives of ngx_http_upstream_keepalive_module."""
+
+from functools import partial
+
+from upwire.conf.directives.spec import NUMBER, TIME, UP, DirectiveSpec
+
+D = partial(DirectiveSpec, module="ngx_http_upstream_keepalive_module")
+ROWS: list[DirectiveSpec] = [
+    D("keepalive", UP, default="32 local", arity="12", acted=True),
+    D("keepalive_time", UP, TIME, "1h", since=(1, 19, 10)),
+    D("keepalive_timeout", UP, TIME, "60s", since=(1, 15, 3)),
+    D("keepalive_requests", UP, NUMBER, "1000"),
+]
