@@ -289,6 +289,14 @@ class FrameParser:
         return _slice(self._input, start, n)
 
 
+def decode_text(octets: bytes) -> str:
+    """Return the text of a whole message. Raises RemoteProtocolError (1007). RFC 6455 §8.1."""
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        raise _not_utf8() from None
+
+
 class Utf8Validator:
     """Checks the UTF-8 of a text that comes in pieces, at the first impossible octet.
 

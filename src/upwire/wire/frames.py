@@ -101,7 +101,7 @@ def build_close(code: int, reason: str = "") -> bytes:
         return b""
     if not is_valid_on_wire(code):
         raise LocalProtocolError(f"close code {code} is not for the wire")
-    octets = reason.encode()
+    octets = encode_text(reason)
     if len(octets) > MAX_REASON_OCTETS:
         raise LocalProtocolError(f"close reason is longer than {MAX_REASON_OCTETS} octets")
     return code.to_bytes(2, "big") + octets
@@ -109,4 +109,12 @@ def build_close(code: int, reason: str = "") -> bytes:
 
 def cut_reason(reason: str) -> str:
     """Return as much of the reason, in whole characters, as a Close holds."""
-    return reason.encode()[:MAX_REASON_OCTETS].decode(errors="ignore")
+    return encode_text(reason)[:MAX_REASON_OCTETS].decode(errors="ignore")
+
+
+def encode_text(text: str) -> bytes:
+    """Return the text in UTF-8. Raises LocalProtocolError where it has half a surrogate pair."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(f"text has no UTF-8 form: {error.reason}") from None
