@@ -1,0 +1,288 @@
+"""`Listener`: bind or inherit sockets, accept within limits, own every connection, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import socket
+import ssl
+import stat
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Self
+
+from upwire.errors import ConfigError, Problem, StreamError
+from upwire.net.stream import Address, Stream
+from upwire.net.tls import explain
+
+BACKLOG = 511
+"""Connections that the system holds for us before we accept them; nginx's number."""
+
+TLS_HANDSHAKE_TIMEOUT_S = 60.0
+"""How long a client may take for the TLS handshake; nginx counts it as reading the head."""
+
+ACCEPTS_A_TURN = 64
+"""Connections taken from one socket before others get their turn."""
+
+REST_S = 0.5
+"""How long to stop accepting when the system is out of descriptors or memory; as nginx."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Listener:
+    """Accepts connections and runs on_stream on each, in a task of its own that it owns.
+
+    When on_stream returns, its Stream is closed if it was not. At max_connections it stops
+    accepting: newcomers wait in the system's backlog until one leaves, as refusing them would
+    only make them come back. Leaving `async with` cuts what `drain()` has not ended.
+    """
+
+    def __init__(
+        self,
+        on_stream: Callable[[Stream], Awaitable[None]],
+        *,
+        tls: ssl.SSLContext | None = None,
+        max_connections: int | None = None,
+        backlog: int = BACKLOG,
+    ) -> None:
+        self._on_stream = on_stream
+        self._tls = tls
+        self._max_connections = max_connections
+        self._backlog = backlog
+        self._sockets: list[socket.socket] = []
+        self._unix_paths: list[_UnixPath] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_started = False
+        self._is_accepting = False
+        self._is_exhausted = False  # said once, until accept() succeeds again
+        self._rest: asyncio.TimerHandle | None = None
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where it listens, with the ports that the system chose for 0."""
+        names = [sock.getsockname() for sock in self._sockets]
+        return tuple(name if isinstance(name, str) else (name[0], name[1]) for name in names)
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open, those in their TLS handshake among them."""
+        return len(self._tasks)
+
+    def bind(self, host: str | None, port: int) -> None:
+        """Listen on every address of host, all of the machine's for None; port 0 lets it choose.
+
+        Connections wait until `start()`. Raises ConfigError that names the address.
+        """
+        shown = f"{host or '*'}:{port}"
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        except OSError as error:
+            raise _cannot_listen(shown, error) from error
+        for family, _, _, _, address in dict.fromkeys(found):
+            sock = _listen(family, (address[0], port, *address[2:]), self._backlog)
+            self._sockets.append(sock)
+            port = sock.getsockname()[1]
+
+    def bind_unix(self, path: str) -> None:
+        """Listen on a unix socket, in place of one that nobody listens on any more.
+
+        Raises ConfigError that names the path.
+        """
+        try:
+            sock = _listen(socket.AF_UNIX, path, self._backlog)
+        except ConfigError:
+            if not _is_stale(path):
+                raise
+            os.unlink(path)
+            sock = _listen(socket.AF_UNIX, path, self._backlog)
+        self._sockets.append(sock)
+        self._unix_paths.append(_UnixPath(path, os.lstat(path).st_ino))
+
+    def inherit(self, sock: socket.socket | int) -> None:
+        """Listen on a bound socket, or its descriptor, that somebody else made; it is ours now."""
+        try:
+            taken = socket.socket(fileno=sock) if isinstance(sock, int) else sock
+            taken.setblocking(False)
+            taken.listen(self._backlog)
+        except OSError as error:
+            raise _cannot_listen(f"inherited socket {sock}", error) from error
+        self._sockets.append(taken)
+
+    def start(self) -> None:
+        """Begin to accept. Called with the loop running."""
+        self._is_started = True
+        self._regulate_accepting()
+
+    def close(self) -> None:
+        """Stop accepting for good and give the addresses back; connections go on."""
+        self._is_started = False
+        self._regulate_accepting()
+        if self._rest is not None:
+            self._rest.cancel()
+        for sock in self._sockets:
+            sock.close()
+        self._sockets.clear()
+        for path in self._unix_paths:
+            path.remove()
+        self._unix_paths.clear()
+
+    async def drain(self, deadline_s: float) -> int:
+        """Stop accepting, and let connections end by themselves for deadline_s; cut the rest.
+
+        Returns how many were cut. To hurry the others on is up to whoever speaks on them.
+        """
+        self.close()
+        if not self._tasks:
+            return 0
+        _, rest = await asyncio.wait(self._tasks, timeout=deadline_s)
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+        return len(rest)
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.drain(0)
+
+    def _regulate_accepting(self) -> None:
+        """Watch the sockets exactly while there is room for one more connection."""
+        is_full = self._max_connections is not None and len(self._tasks) >= self._max_connections
+        wanted = self._is_started and self._rest is None and not is_full
+        if wanted is self._is_accepting:
+            return
+        self._is_accepting = wanted
+        loop = asyncio.get_running_loop()
+        for sock in self._sockets:
+            if wanted:
+                loop.add_reader(sock, self._accept, sock)
+            else:
+                loop.remove_reader(sock)
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(ACCEPTS_A_TURN):
+            if not self._is_accepting:
+                return
+            try:
+                sock, _ = listening.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._take_rest(error)
+                return
+            self._is_exhausted = False
+            sock.setblocking(False)
+            task = asyncio.create_task(self._serve(sock))
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._forget, sock))
+            self._regulate_accepting()
+
+    def _take_rest(self, error: OSError) -> None:
+        """Survive EMFILE and the like: the connection stays in the backlog, we come back to it."""
+        if not self._is_exhausted:
+            _logger.error("accept() failed: %s; trying again every %g s", explain(error), REST_S)
+        self._is_exhausted = True
+        self._rest = asyncio.get_running_loop().call_later(REST_S, self._end_rest)
+        self._regulate_accepting()
+
+    def _end_rest(self) -> None:
+        self._rest = None
+        self._regulate_accepting()
+
+    def _forget(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
+        sock.close()  # a task that was cancelled before its first step has not made a Stream of it
+        self._tasks.discard(task)
+        self._regulate_accepting()
+
+    async def _serve(self, sock: socket.socket) -> None:
+        stream = await self._open_stream(sock)
+        if stream is None:
+            return
+        try:
+            await self._on_stream(stream)
+        except asyncio.CancelledError:
+            stream.abort()
+            raise
+        except StreamError as error:
+            _logger.info("connection of %s: %s", stream.peer_address, error)
+        except Exception:
+            _logger.exception("connection of %s failed", stream.peer_address)
+            stream.abort()
+        finally:
+            stream.close()
+            try:
+                await stream.wait_closed()
+            finally:
+                stream.abort()
+
+    async def _open_stream(self, sock: socket.socket) -> Stream | None:
+        """Make a Stream, after the TLS handshake where there is one; None where that failed."""
+        timeout_s = None if self._tls is None else TLS_HANDSHAKE_TIMEOUT_S
+        try:
+            _, stream = await asyncio.get_running_loop().connect_accepted_socket(
+                Stream, sock, ssl=self._tls, ssl_handshake_timeout=timeout_s
+            )
+        except OSError as error:
+            _logger.info("TLS handshake failed: %s", explain(error))
+            return None
+        return stream
+
+
+@dataclass(frozen=True, slots=True)
+class _UnixPath:
+    """A unix socket of ours in the file system, known by its inode."""
+
+    path: str
+    inode: int
+
+    def remove(self) -> None:
+        """Remove it, unless somebody else has put theirs there in the meantime."""
+        try:
+            if os.lstat(self.path).st_ino == self.inode:
+                os.unlink(self.path)
+        except FileNotFoundError:
+            return
+
+
+def _listen(
+    family: int, address: tuple[str | int | bytes, ...] | str, backlog: int
+) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        if family != socket.AF_UNIX:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        raise _cannot_listen(_show(address), error) from error
+    return sock
+
+
+def _is_stale(path: str) -> bool:
+    """Whether a unix socket lies at path on which nobody listens."""
+    if not os.path.lexists(path) or not stat.S_ISSOCK(os.lstat(path).st_mode):
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        return probe.connect_ex(path) == errno.ECONNREFUSED
+
+
+def _show(address: tuple[str | int | bytes, ...] | str) -> str:
+    if isinstance(address, str):
+        return f"unix:{address}"
+    host, port = address[0], address[1]
+    return f"[{host!s}]:{port!s}" if ":" in str(host) else f"{host!s}:{port!s}"
+
+
+def _cannot_listen(address: str, error: OSError) -> ConfigError:
+    return ConfigError([Problem(f"cannot listen on {address}: {explain(error)}")])
