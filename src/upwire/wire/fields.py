@@ -17,16 +17,17 @@ HOP_BY_HOP = frozenset(
 # A peer that lists these in Connection would have us forward another message than it sent.
 _NEVER_HOP_BY_HOP = frozenset({"content-length", "host"})
 
-_OWS = " \t"
-_TCHAR = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+# A character of a token, for regular expressions (RFC 9110 §5.6.2).
+TCHAR = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+OWS = " \t"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
-_TOKEN = re.compile(_TCHAR + "+")
+_TOKEN = re.compile(TCHAR + "+")
 _BARRED_IN_VALUE = re.compile(r"[\x00\r\n\u0100-\U0010ffff]")
 # A quoted string may lack its end: what follows stays in it, so a comma there opens nothing.
 _LIST_ELEMENT = re.compile(r'(?:[^,"]++|"(?:[^"\\]|\\.)*+(?:"|\\?\Z))+', re.DOTALL)
 _PARAMETER = re.compile(
-    rf"[ \t]*;[ \t]*(?P<name>{_TCHAR}+)[ \t]*"
-    rf"(?:=[ \t]*(?:(?P<quoted>{_QUOTED})|(?P<token>{_TCHAR}+))[ \t]*)?",
+    rf"[ \t]*;[ \t]*(?P<name>{TCHAR}+)[ \t]*"
+    rf"(?:=[ \t]*(?:(?P<quoted>{_QUOTED})|(?P<token>{TCHAR}+))[ \t]*)?",
     re.DOTALL,
 )
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
@@ -153,7 +154,7 @@ def parse_list(value: str) -> list[str]:
     Commas inside quoted strings do not separate; a quoted string without an end takes the rest.
     """
     raw = _LIST_ELEMENT.findall(value) if '"' in value else value.split(",")
-    return [element for element in (part.strip(_OWS) for part in raw) if element]
+    return [element for element in (part.strip(OWS) for part in raw) if element]
 
 
 def tokens(headers: Headers, name: str) -> list[str]:
