@@ -1,0 +1,25 @@
+"""The compiled modules; everything else about the package is in pyproject.toml.
+
+Each is optional: where it does not compile, the Python file that it is built from runs instead.
+"""
+
+from __future__ import annotations
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+MODULES = ("upwire.wire._codec",)
+
+# -O3: with -O2 the masking loop gets no vectors. C files stay out of the source tree.
+extensions = cythonize(
+    [
+        Extension(name, [f"src/{name.replace('.', '/')}.py"], extra_compile_args=["-O3"])
+        for name in MODULES
+    ],
+    build_dir="build/cython",
+    language_level=3,
+)
+for extension in extensions:
+    extension.optional = True  # cythonize() drops it where it is given to Extension
+
+setup(ext_modules=extensions)
