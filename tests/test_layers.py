@@ -46,8 +46,9 @@ ROWS = {
     "proxy.modules": "proxy conf wire",
     "proxy.tunnel": "net wire",
     "demo": "server client net",
+    "application": "server net",
     "terminal": "client net wire",
-    "cli": "upwire server client proxy demo terminal wire",
+    "cli": "upwire application terminal proxy demo wire",
     "__main__": "cli",
     "upwire": "client server net wire",
 }

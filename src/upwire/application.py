@@ -1,0 +1,116 @@
+"""`upwire serve`: finds an application by its name and serves it."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from upwire.errors import UpwireError
+from upwire.net.tls import server_context
+from upwire.net.websocket import WebSocket
+from upwire.server import Routes, run
+
+Application = Routes | Callable[[WebSocket], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """What `upwire serve` can be told."""
+
+    target: str = field(
+        metadata={
+            "metavar": "MODULE:NAME",
+            "help": "where the handler or the Routes are, such as app:handler",
+        }
+    )
+    host: str = field(default="127.0.0.1", metadata={"help": "the address to listen on"})
+    port: int = field(default=8080, metadata={"help": "the port to listen on; 0: a free one"})
+    unix: str | None = field(
+        default=None, metadata={"metavar": "PATH", "help": "listen on a unix socket instead"}
+    )
+    origin: tuple[str, ...] = field(
+        default=(), metadata={"help": "take handshakes of this Origin only; may be repeated"}
+    )
+    subprotocol: tuple[str, ...] = field(
+        default=(), metadata={"help": "speak this subprotocol; the first that a client has wins"}
+    )
+    certificate: str | None = field(
+        default=None, metadata={"metavar": "FILE", "help": "serve wss: the PEM certificate chain"}
+    )
+    certificate_key: str | None = field(
+        default=None, metadata={"metavar": "FILE", "help": "its key, if not in the same file"}
+    )
+    max_message_octets: int = field(
+        default=2**20, metadata={"metavar": "OCTETS", "help": "close on a longer message"}
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"--port takes 0 to 65535, not {self.port}")
+        if self.certificate_key is not None and self.certificate is None:
+            raise ValueError("--certificate-key needs --certificate")
+
+
+def main(options: ServeOptions) -> int:
+    """Serve until a signal ends it. Returns 0."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    sys.path.insert(0, "")
+    application = load(options.target)
+    context = None
+    if options.certificate is not None:
+        context = server_context(
+            options.certificate, options.certificate_key or options.certificate
+        )
+    run(
+        application,
+        options.host,
+        options.port,
+        unix=options.unix,
+        ssl=context,
+        origins=options.origin or None,
+        subprotocols=options.subprotocol,
+        max_message_octets=options.max_message_octets,
+    )
+    return 0
+
+
+def load(target: str) -> Application:
+    """Return what `module:name` names: a Routes or a handler.
+
+    Raises UpwireError that says what is not there.
+    """
+    module_name, colon, name = target.partition(":")
+    if not (module_name and colon and name):
+        raise UpwireError(f"{target!r} is not MODULE:NAME, such as app:handler")
+    found: object = _import(module_name)
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise UpwireError(f"module {module_name} has no {name!r}") from None
+    if isinstance(found, Routes):
+        return found
+    if not callable(found):
+        raise UpwireError(f"{target} is {found!r:.80}; a handler is an async function")
+    return found
+
+
+def _import(name: str) -> object:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (name + ".").startswith(error.name + "."):
+            raise UpwireError(f"cannot import {name}: {error}") from error
+        raise UpwireError(
+            f"there is no module {error.name} in this folder or among the installed ones"
+        ) from None
+    except Exception as error:  # the edge: the application's own code may raise anything
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        kind = type(error).__name__
+        raise UpwireError(
+            f"cannot import {name}: {kind}: {error}, at {where.filename}:{where.lineno}"
+        ) from error

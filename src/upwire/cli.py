@@ -1,0 +1,164 @@
+"""The command `upwire`: parses arguments, calls one function, prints.
+
+Exit status 0: all is well; 1: something is wrong, one line says what; 2: wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import platform
+import sys
+import types
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import upwire
+from upwire import application, terminal
+from upwire.demo import launch
+from upwire.errors import RemoteProtocolError, UpwireError
+from upwire.proxy import process
+from upwire.wire import _codec
+
+INTERRUPTED = 130
+"""The status of a command that Ctrl-C ended, as shells have it: 128 and the signal's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One word behind `upwire`. run takes the options and returns the exit status."""
+
+    name: str
+    summary: str
+    options: type
+    run: Callable[[Any], int]  # Any: each command's own options
+
+
+COMMANDS = (
+    Command("demo", "show the whole path in a browser", launch.DemoOptions, launch.main),
+    Command("serve", "run a WebSocket server", application.ServeOptions, application.main),
+    Command("proxy", "run the reverse proxy", process.ProxyOptions, process.main),
+    Command("connect", "talk to a WebSocket server", terminal.ConnectOptions, terminal.main),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that the arguments name and return its exit status."""
+    parser = _parser()
+    given = vars(parser.parse_args(arguments))
+    command: Command = given.pop("command")
+    command_parser: argparse.ArgumentParser = given.pop("parser")
+    try:
+        options = command.options(**given)
+    except ValueError as error:
+        command_parser.error(str(error))
+    return _guard(command, options)
+
+
+def version() -> str:
+    """Return the version, whether the hot modules are compiled, and the Python that runs it."""
+    mode = "compiled" if _codec.is_compiled() else "pure"
+    return f"upwire {upwire.__version__} ({mode}) Python {platform.python_version()}"
+
+
+def add_options(parser: argparse.ArgumentParser, options: type) -> None:
+    """Add an argument for each field of an options dataclass.
+
+    `add_host` becomes --add-host, a field without default a positional. Of a field's metadata,
+    `flags` adds short names and replaces the long one, `help` and `metavar` are shown.
+    Only what is given reaches the namespace: defaults stay the dataclass's.
+    """
+    types_of = typing.get_type_hints(options)
+    for field in dataclasses.fields(options):
+        how = _conversion(types_of[field.name], field)
+        how["help"] = _help(field)
+        if "metavar" in field.metadata:
+            how["metavar"] = field.metadata["metavar"]
+        if _is_required(field):
+            parser.add_argument(field.name, **how)
+        else:
+            how |= {"dest": field.name, "default": argparse.SUPPRESS}
+            parser.add_argument(*_flags(field), **how)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="upwire", description="WebSocket server, client, and the proxy that reads nginx.conf."
+    )
+    parser.add_argument("--version", action="version", version=version())
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        one = commands.add_parser(
+            command.name, help=command.summary, description=f"{command.summary.capitalize()}."
+        )
+        one.set_defaults(command=command, parser=one)
+        add_options(one, command.options)
+    return parser
+
+
+def _guard(command: Command, options: object) -> int:
+    """Run a command; what goes wrong is one line for its user and no traceback."""
+    try:
+        status = command.run(options)
+        sys.stdout.flush()
+        return status
+    except UpwireError as error:
+        print(f"upwire {command.name}: {_explain(error)}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Who read our output has left. What is still buffered must not raise again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _explain(error: UpwireError) -> str:
+    mend = error.mend if isinstance(error, RemoteProtocolError) else ""
+    return f"{error}; {mend}" if mend else str(error)
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is field.default_factory is dataclasses.MISSING
+
+
+def _flags(field: dataclasses.Field[Any]) -> list[str]:
+    flags = list(field.metadata.get("flags", ()))
+    if not any(flag.startswith("--") for flag in flags):
+        name = field.name.removesuffix("_s").replace("_", "-")
+        flags.append(f"--no-{name}" if field.default is True else f"--{name}")
+    return flags
+
+
+def _help(field: dataclasses.Field[Any]) -> str:
+    text = str(field.metadata.get("help", "")).replace("%", "%%")
+    if isinstance(field.default, bool) or field.default in (None, (), "", dataclasses.MISSING):
+        return text
+    return f"{text} ({str(field.default).replace('%', '%%')})".strip()
+
+
+def _conversion(kind: Any, field: dataclasses.Field[Any]) -> dict[str, Any]:
+    """Return how argparse reads a value of this annotation. Any: what typing gives has no type."""
+    if kind is bool:
+        return {"action": "store_false" if field.default is True else "store_true"}
+    if typing.get_origin(kind) is tuple:
+        return {"action": _AppendToTuple, "type": typing.get_args(kind)[0]}
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        (kind,) = (one for one in typing.get_args(kind) if one is not types.NoneType)
+    return {"type": kind}
+
+
+class _AppendToTuple(argparse.Action):
+    """An option that may be given again; its values make a tuple."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,  # argparse's own annotation
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, (*getattr(namespace, self.dest, ()), values))
