@@ -41,13 +41,15 @@ _VERSION_FIELDS = (*_UPGRADE_FIELDS, ("Sec-WebSocket-Version", VERSION))
 _SET_VERSION = "proxy_http_version 1.1;"
 _SET_UPGRADE = "proxy_set_header Upgrade $http_upgrade;"
 _SET_CONNECTION = 'proxy_set_header Connection "upgrade";'
+_NGINX_NEEDS = "in nginx the location needs"
+_ALL_THREE = f"behind a proxy, {_NGINX_NEEDS} {_SET_VERSION} {_SET_UPGRADE} {_SET_CONNECTION}"
 _MENDS = {  # what a status other than 101 usually means to a client
     200: "the path answers plain HTTP: use the path of the WebSocket endpoint",
-    400: f"behind nginx its location needs {_SET_VERSION} {_SET_UPGRADE} {_SET_CONNECTION}",
+    400: _ALL_THREE,
     401: "send credentials",
     403: "send an Origin that the server allows, or credentials",
     404: "use the path of the WebSocket endpoint",
-    426: f"behind nginx its location needs {_SET_VERSION} {_SET_UPGRADE} {_SET_CONNECTION}",
+    426: _ALL_THREE,
     502: "start the server behind the proxy, or mend the address in proxy_pass",
     503: "try again later",
     504: "see why the server behind the proxy does not answer",
@@ -242,13 +244,13 @@ def _check_upgrade(head: RequestHead) -> None:
     if head.version < (1, 1):
         raise _bad_request(
             "a handshake needs HTTP/1.1, this is HTTP/1.0",
-            f"use HTTP/1.1; in the location of an nginx in between: {_SET_VERSION}",
+            f"use HTTP/1.1; {_NGINX_NEEDS} {_SET_VERSION}",
         )
     check_host(head)
     if not has_token(headers, "Connection", "upgrade"):
         raise _bad_request(
             "Connection lacks the token upgrade",
-            f"send Connection: Upgrade; in the location of an nginx in between: {_SET_CONNECTION}",
+            f"send Connection: Upgrade; {_NGINX_NEEDS} {_SET_CONNECTION}",
         )
     framing = request_framing(head)
     if framing.kind is BodyKind.CHUNKED or framing.length:
@@ -260,10 +262,7 @@ def _no_upgrade(headers: Headers) -> RemoteProtocolError:
     if "Sec-WebSocket-Key" in headers:
         # Who sends a key sends Upgrade too: an intermediary took it, as nginx does by default.
         message = "Upgrade: websocket is missing, though there is a Sec-WebSocket-Key"
-        mend = (
-            "a proxy took it away; in the location of an nginx in between: "
-            f"{_SET_VERSION} {_SET_UPGRADE} {_SET_CONNECTION}"
-        )
+        mend = _ALL_THREE
     else:
         message = "this is a WebSocket endpoint, and the request lacks Upgrade: websocket"
         mend = "connect with a WebSocket client"
@@ -300,7 +299,7 @@ def _read_key(headers: Headers) -> str:
     raise _bad_request(
         f"Sec-WebSocket-Key {what}",
         f"send one Sec-WebSocket-Key, {_KEY_OCTETS} random octets in base64; "
-        "an nginx in between must not set that field",
+        "a proxy in between must not set that field",
     )
 
 
@@ -318,7 +317,7 @@ def _check_origin(headers: Headers, allowed: tuple[str | None, ...] | None) -> N
         "RFC 6455 §10.2",
         status=403,
         mend="add it to the origins that the server allows; "
-        "an nginx in between must not set that field",
+        "a proxy in between must not set that field",
     )
 
 
