@@ -298,6 +298,12 @@ def test_the_counter_leaves_extensions_alone() -> None:
     assert (counter.frames, counter.messages, counter.is_malformed) == (2, 1, False)
 
 
+def test_the_counter_may_count_octets_only() -> None:
+    counter = FrameCounter(counts_frames=False)
+    counter.feed(b"\x81\x01xGET /")
+    assert (counter.octets, counter.frames, counter.is_malformed) == (8, 0, False)
+
+
 def test_what_runs_is_what_is_expected() -> None:
     expected = os.environ.get("UPWIRE_EXPECT")
     if expected is not None:

@@ -336,7 +336,8 @@ class FrameCounter:
     """Counts the frames of one direction of a tunnel, split anywhere; keeps no payload.
 
     A frame counts when its last octet has passed. octets counts all that was fed. After
-    is_malformed (the header cannot be one, whatever the extensions) frames count no more.
+    is_malformed (the header cannot be one, whatever the extensions) frames count no more;
+    without counts_frames (the octets are something else) they never do.
     """
 
     octets = cython.declare(cython.ulonglong, visibility="readonly")
@@ -344,18 +345,20 @@ class FrameCounter:
     messages = cython.declare(cython.ulonglong, visibility="readonly")
     control_frames = cython.declare(cython.ulonglong, visibility="readonly")
     is_malformed = cython.declare(cython.bint, visibility="readonly")
+    _is_counting: cython.bint
     _head: _FrameHead
     _held: bytearray  # of a header that came in pieces
     _left: cython.ulonglong  # payload octets still to pass
     _close_code: cython.int
     _by_opcode: cython.ulonglong[::1]
 
-    def __init__(self) -> None:
+    def __init__(self, *, counts_frames: bool = True) -> None:
         self.octets = 0
         self.frames = 0
         self.messages = 0
         self.control_frames = 0
         self.is_malformed = False
+        self._is_counting = counts_frames
         self._head = _FrameHead(0, -1)
         self._held = bytearray()
         self._left = 0
@@ -388,7 +391,7 @@ class FrameCounter:
         i: cython.Py_ssize_t = 0
         used: cython.Py_ssize_t
         self.octets += n
-        while i < n and not self.is_malformed:
+        while i < n and self._is_counting:
             if self._left:
                 i += self._pass(n - i)
             elif self._held:
@@ -415,6 +418,7 @@ class FrameCounter:
         size: cython.Py_ssize_t = self._head.parse(octets, at, available)
         if size < 0:
             self.is_malformed = True
+            self._is_counting = False
             return available
         if size == 0:
             return 0
