@@ -22,11 +22,11 @@ _REASON_PHRASES = {status.value: status.phrase for status in HTTPStatus} | {
     422: "Unprocessable Content",
 }
 
-_TARGET = r"[^\x00-\x20\x7f]+"  # octets above 0x7f too, as nginx: clients do send raw UTF-8
+_TARGET = r"[!-~\x80-\xff]+"  # octets above 0x7f too, as nginx: clients do send raw UTF-8
 _VERSION = r"HTTP/([0-9])\.([0-9])"
 _REQUEST_LINE = re.compile(rf"({TCHAR}+) ({_TARGET}) {_VERSION}")
 _LOOSE_REQUEST_LINE = re.compile(rf"({TCHAR}+) +({_TARGET}) +{_VERSION} *")
-_STATUS_LINE = re.compile(rf"{_VERSION} ([1-9][0-9][0-9])(?: ([^\x00\r\n]*))?")
+_STATUS_LINE = re.compile(rf"{_VERSION} ([1-9][0-9][0-9])(?: ([^\x00\r\n\u0100-\U0010ffff]*))?")
 _ABSOLUTE_FORM = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://([^/?#]*)(.*)")
 _REQUEST_BEGINS = re.compile(rf"{TCHAR}|[\r\n]".encode())
 _TOKEN = re.compile(f"{TCHAR}+")
