@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import sys
@@ -9,7 +10,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from upwire.errors import UpwireError
+from upwire.errors import ConfigError, UpwireError
 from upwire.net.tls import server_context
 from upwire.net.websocket import WebSocket
 from upwire.server import Routes, run
@@ -60,21 +61,13 @@ def main(options: ServeOptions) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     sys.path.insert(0, "")
     application = load(options.target)
-    context = None
-    if options.certificate is not None:
-        context = server_context(
-            options.certificate, options.certificate_key or options.certificate
-        )
-    run(
-        application,
-        options.host,
-        options.port,
-        unix=options.unix,
-        ssl=context,
-        origins=options.origin or None,
-        subprotocols=options.subprotocol,
-        max_message_octets=options.max_message_octets,
-    )
+    try:
+        _serve(application, options)
+    except ConfigError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE:
+            raise UpwireError(f"{error.problems[0].message}; choose another with --port") from error
+        raise
     return 0
 
 
@@ -97,6 +90,23 @@ def load(target: str) -> Application:
     if not callable(found):
         raise UpwireError(f"{target} is {found!r:.80}; a handler is an async function")
     return found
+
+
+def _serve(application: Application, options: ServeOptions) -> None:
+    context = None
+    if options.certificate is not None:
+        key = options.certificate_key or options.certificate
+        context = server_context(options.certificate, key)
+    run(
+        application,
+        options.host,
+        options.port,
+        unix=options.unix,
+        ssl=context,
+        origins=options.origin or None,
+        subprotocols=options.subprotocol,
+        max_message_octets=options.max_message_octets,
+    )
 
 
 def _import(name: str) -> object:

@@ -51,7 +51,7 @@ def test_each_rule_has_its_test(must: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "src/upwire/wire").glob("*.py")), ids=lambda path: path.name
+    "path", sorted((ROOT / "src/upwire/wire").rglob("*.py")), ids=lambda path: path.name
 )
 def test_each_section_that_an_error_cites_has_a_rule(path: Path) -> None:
     missing = set(citations(path)) - {must["section"] for must in MUSTS}
