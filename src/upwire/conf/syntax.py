@@ -16,6 +16,8 @@ from upwire.errors import ConfigError, Problem
 
 PARAMETER_OCTETS_MAX = 4096  # NGX_CONF_BUFFER: nginx refuses longer words and comments
 
+BLOCK_DEPTH_MAX = 64  # nginx has no such limit but its stack; a right file needs 10
+
 Reader = Callable[[str], bytes]  # raises OSError
 Glob = Callable[[str], Iterable[str]]
 
@@ -256,6 +258,10 @@ class _FileParser:
     def _take(self, mark: _Mark, blocks: list[_Block]) -> None:
         """Put a statement into the innermost block, or begin or end a block."""
         if mark is _Mark.BLOCK_START:
+            if len(blocks) > BLOCK_DEPTH_MAX:
+                message = f"blocks are nested deeper than {BLOCK_DEPTH_MAX}"
+                self._faults.add(message, self._positions[0])
+                raise _Unreadable
             blocks.append(_Block(self._words, self._positions, []))
         elif mark is _Mark.BLOCK_END:
             if len(blocks) > 1:

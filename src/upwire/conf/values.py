@@ -23,7 +23,7 @@ _TIME_UNITS = (  # from the greatest to the least, in seconds
     ("s", 1),
     ("ms", 0.001),
 )
-_MONTH = 1  # the place of "M": no year may stand in a time whose least unit is milliseconds
+_MONTH, _SECONDS = 1, 6  # the places of "M" and "s"
 
 
 def parse_number(text: str) -> int:
@@ -57,30 +57,30 @@ def _parse_scaled(text: str, units: dict[str, int]) -> int:
 def parse_time(text: str, *, least_is_seconds: bool = False) -> float:
     """Read a time such as "1h 30m" or "500ms" as seconds; a bare number counts seconds.
 
-    Units go from the greatest to the least. Where the least unit is seconds, "ms" is refused and
-    "y" allowed; else the other way round.
+    Units go from the greatest to the least, each once. Years and months may stand only where the
+    least unit is seconds, milliseconds only where it is not.
     """
-    total, at = 0.0, 0
-    step = -1 if least_is_seconds else _MONTH - 1
-    seconds_step = len(_TIME_UNITS) - 2
-    if not text or text[0] == " ":
-        raise ValueError(text)
+    total, at, digits_seen = 0.0, 0, False
+    step = -1 if least_is_seconds else _MONTH
     while at < len(text):
         start = at
         while at < len(text) and text[at].isascii() and text[at].isdigit():
             at += 1
-        if at == start:
-            raise ValueError(text)
-        value = parse_number(text[start:at])
-        unit = "ms" if text.startswith("ms", at) else text[at : at + 1]
+        value = parse_number(text[start:at]) if at > start else 0
+        digits_seen = digits_seen or at > start
+        if at == len(text):
+            total += value
+            break
+        unit = "ms" if text.startswith("ms", at) else text[at]
         at += len(unit)
-        this = seconds_step if unit in ("", " ") else _unit_step(unit, least_is_seconds)
-        if this <= step or total > INT_MAX:
+        this = _SECONDS if unit == " " else _unit_step(unit, least_is_seconds)
+        if this <= step:
             raise ValueError(text)
-        step = seconds_step + 1 if unit == " " else this
+        step = _SECONDS + 1 if unit == " " else this
         total += value * _TIME_UNITS[this][1]
-        while text.startswith(" ", at):
-            at += 1
+        at += len(text[at:]) - len(text[at:].lstrip(" "))
+    if not digits_seen or total > INT_MAX:
+        raise ValueError(text)
     return total
 
 

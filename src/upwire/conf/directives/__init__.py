@@ -113,9 +113,9 @@ from upwire.conf.directives import (
 from upwire.conf.directives import (
     slice as http_slice,
 )
-from upwire.conf.directives.spec import Context, DirectiveSpec, Inherit, Kind
+from upwire.conf.directives.spec import Context, DirectiveSpec, Inherit, Kind, Version
 
-__all__ = ["TABLE", "Context", "DirectiveSpec", "Inherit", "Kind"]
+__all__ = ["TABLE", "Context", "DirectiveSpec", "Inherit", "Kind", "Version"]
 
 _MODULES = (
     access,

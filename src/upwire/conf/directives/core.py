@@ -75,7 +75,7 @@ ROWS: list[DirectiveSpec] = [
     D("client_body_in_single_buffer", HSL, FLAG, "off"),
     D("client_body_early_read", HS, arity="1+", inherits=ARRAY),
     D("sendfile", HSL | LIF, FLAG, "off"),
-    D("sendfile_max_chunk", HSL, SIZE, "2m"),
+    D("sendfile_max_chunk", HSL, SIZE, "2m", formerly=("0", (1, 21, 4))),
     D("subrequest_output_buffer_size", HSL, SIZE, "4k"),
     D("aio", HSL, default="off"),
     D("aio_write", HSL, FLAG, "off"),
@@ -92,7 +92,7 @@ ROWS: list[DirectiveSpec] = [
     D("keepalive_time", HSL, TIME, "1h", since=(1, 19, 10)),
     D("keepalive_timeout", HSL, default="75s", arity="12", acted=True),
     D("keepalive_min_timeout", HSL, TIME, "0", since=(1, 27, 4)),
-    D("keepalive_requests", HSL, NUMBER, "1000"),
+    D("keepalive_requests", HSL, NUMBER, "1000", formerly=("100", (1, 19, 10))),
     D(
         "keepalive_disable",
         HSL,

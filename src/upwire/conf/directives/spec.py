@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+Version = tuple[int, int, int]
+
 
 class Context(enum.Flag):
     """Where a directive may stand: the blocks of nginx, the top of the file among them."""
@@ -85,7 +87,8 @@ class DirectiveSpec:
     arity: the counts of arguments allowed, a digit each ("12" is one or two), "1+" or "2+" for at
     least so many, "*" for any. default: as nginx's documentation has it; None where there is none.
     repeats: a second one at the same level is no fault, as for every ARRAY; else it "is duplicate".
-    since: the first nginx to have it, noted from 1.13 on. acted: whether Upwire does what it says.
+    since: the first nginx to have it, noted from 1.13 on. formerly: the default before a version,
+    and that version. acted: whether Upwire does what it says.
     """
 
     name: str
@@ -96,7 +99,8 @@ class DirectiveSpec:
     choices: tuple[str, ...] = ()
     inherits: Inherit = Inherit.VALUE
     repeats: bool = False
-    since: tuple[int, int, int] | None = None
+    since: Version | None = None
+    formerly: tuple[str | None, Version] | None = None
     acted: bool = False
     module: str = ""
 
@@ -109,6 +113,12 @@ class DirectiveSpec:
     def is_unique(self) -> bool:
         """Whether a second one at the same level "is duplicate"."""
         return not self.repeats and self.inherits is not Inherit.ARRAY
+
+    def default_in(self, version: Version) -> str | None:
+        """The default of one version of nginx."""
+        if self.formerly is not None and version < self.formerly[1]:
+            return self.formerly[0]
+        return self.default
 
     def takes(self, count: int) -> bool:
         """Whether nginx accepts so many arguments."""

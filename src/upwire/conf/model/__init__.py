@@ -1,5 +1,7 @@
 """The frozen Config, and build(), which merges http, server and location as nginx does."""
 
+from upwire.conf.directives import Version
+from upwire.conf.model.build import build
 from upwire.conf.model.types import (
     AccessLog,
     AddHeader,
@@ -25,7 +27,6 @@ from upwire.conf.model.types import (
     Server,
     ServerName,
     Upstream,
-    Version,
 )
 
 __all__ = [
@@ -54,4 +55,5 @@ __all__ = [
     "ServerName",
     "Upstream",
     "Version",
+    "build",
 ]

@@ -10,12 +10,11 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from upwire.conf.directives import Version
 from upwire.conf.regex import Regex
 from upwire.conf.syntax import Directive, Position
 from upwire.conf.variables import Template
 from upwire.errors import Problem
-
-Version = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +170,8 @@ class ProxyPass:
     scheme: "http" or "https". host, port: where to connect unless upstream names a block, unix a
     socket, or template (the whole URL has variables, and is read for each request).
     uri: what replaces the part of the path that the location matched; None: the path is kept.
-    authority: nginx's $proxy_host. position: the URL's, for "host not found in upstream".
+    authority: nginx's $proxy_host. url: as written. position: the URL's, for "host not found in
+    upstream".
     """
 
     scheme: str
@@ -179,6 +179,7 @@ class ProxyPass:
     port: int
     authority: str
     position: Position
+    url: str = ""
     uri: str | None = None
     upstream: str | None = None
     unix: str | None = None
@@ -310,6 +311,7 @@ class Server:
     underscores_in_headers: bool = False
     merge_slashes: bool = True
     certificates: tuple[tuple[str, str], ...] = ()
+    rejects_handshake: bool = False
 
 
 @dataclass(frozen=True, slots=True)

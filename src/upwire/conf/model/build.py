@@ -1,0 +1,94 @@
+"""build(): a tree of directives to a Config, or everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from upwire.conf.directives import Context, Version
+from upwire.conf.model import logs, proxy, settings
+from upwire.conf.model.assembly import Assembly, Scope
+from upwire.conf.model.listen import check_addresses
+from upwire.conf.model.main import read_main
+from upwire.conf.model.maps import read_map
+from upwire.conf.model.names import check_variables
+from upwire.conf.model.server import read_server
+from upwire.conf.model.types import Config, Main
+from upwire.conf.model.upstream import declare_upstreams, read_upstream
+from upwire.conf.syntax import Directive, Faults, Tree
+from upwire.conf.validate import Validator
+from upwire.errors import ConfigError
+
+NGINX_VERSION: Version = (1, 31, 5)
+
+# What is read for each directive wherever it stands, so that a wrong one is noted even where an
+# inner level hides it.
+_READERS: dict[str, Callable[[Directive, Assembly], object]] = {
+    "log_format": logs.read_log_format,
+    "access_log": logs.read_access_log,
+    "error_log": logs.read_error_log,
+    "proxy_redirect": proxy.check_redirect,
+    "root": settings.check_root,
+    "alias": settings.check_root,
+    "keepalive_timeout": settings.read_keepalive_timeout,
+    "error_page": settings.read_error_page,
+    "add_header": settings.read_add_header,
+    "return": settings.read_return,
+    "resolver": settings.read_resolver,
+}
+
+
+def build(tree: Tree, *, version: Version = NGINX_VERSION) -> Config:
+    """Check and merge a tree as nginx of a version does.
+
+    Raises ConfigError with all faults in file order, those of the text included. A directive that
+    is newer than version is taken all the same: version chooses defaults.
+    """
+    faults = Faults()
+    faults.extend(tree.faults)
+    validator = Validator(faults)
+    directives = validator.check(tree.directives)
+    assembly = Assembly(version, faults, is_partial=validator.is_partial)
+    top = Scope(directives, version, context=Context.MAIN)
+    main = read_main(top, assembly)
+    http = top.own_one("http")
+    config = _build_http(http, main, assembly) if http is not None else _without_http(main, version)
+    problems = faults.problems()
+    if any(problem.severity == "emerg" for problem in problems):
+        raise ConfigError(problems)
+    accepted = sorted(validator.accepted.values(), key=lambda found: found.position.order)
+    return replace(config, accepted=tuple(accepted), warnings=problems)
+
+
+def _without_http(main: Main, version: Version) -> Config:
+    return Config(main, (), {}, {}, {}, version)
+
+
+def _build_http(http: Directive, main: Main, assembly: Assembly) -> Config:
+    """Read an http block: first the names that others refer to, then what refers to them."""
+    scope = Scope(http.block or (), assembly.version)
+    check_variables(http, assembly)
+    declare_upstreams(scope, assembly)
+    _read_everywhere(http, assembly)
+    servers = tuple(read_server(directive, scope, assembly) for directive in scope.own("server"))
+    check_addresses(servers, assembly)
+    upstreams = [read_upstream(found, assembly) for found in assembly.upstreams.values()]
+    maps = [read_map(found, assembly) for found in scope.own("map")]
+    return Config(
+        main=main,
+        servers=servers,
+        upstreams={upstream.name: upstream for upstream in upstreams},
+        maps={found.variable: found for found in maps},
+        log_formats={name: found for name, (found, _) in assembly.log_formats.items()},
+        version=assembly.version,
+    )
+
+
+def _read_everywhere(block: Directive, assembly: Assembly) -> None:
+    """Read what stands in a block and the blocks inside it, in file order."""
+    for directive in block.block or ():
+        reader = _READERS.get(directive.name)
+        if reader is not None:
+            assembly.read(reader, directive)
+        if directive.name not in ("types", "map", "geo", "split_clients", "charset_map"):
+            _read_everywhere(directive, assembly)

@@ -1,0 +1,66 @@
+"""The main and events levels."""
+
+from __future__ import annotations
+
+from upwire.conf.directives import Context
+from upwire.conf.model.assembly import Assembly, Scope, Wrong
+from upwire.conf.model.logs import read_error_log
+from upwire.conf.model.types import Main
+from upwire.conf.syntax import Directive
+from upwire.conf.values import parse_number, parse_time
+
+
+def read_main(scope: Scope, assembly: Assembly) -> Main:
+    """Return the settings of the process; there has to be an events block."""
+    events_block = scope.own_one("events")
+    if events_block is None:
+        assembly.missing('no "events" section in configuration', None)
+    block = events_block.block or () if events_block is not None else ()
+    events = Scope(block, assembly.version, context=Context.EVENTS)
+    shutdown = scope.own_one("worker_shutdown_timeout")
+    files = scope.own_one("worker_rlimit_nofile")
+    user = scope.own_one("user")
+    return Main(
+        worker_processes=_worker_processes(scope, assembly),
+        worker_connections=_worker_connections(events, assembly),
+        worker_shutdown_timeout_s=parse_time(shutdown.args[0]) if shutdown is not None else None,
+        worker_rlimit_nofile=parse_number(files.args[0]) if files is not None else None,
+        daemon=scope.flag("daemon"),
+        master_process=scope.flag("master_process"),
+        pid=scope.text("pid"),
+        user=(user.args[0], user.args[1] if user.args[1:] else None) if user is not None else None,
+        error_logs=assembly.read_all(read_error_log, scope.own("error_log")),
+        multi_accept=events.flag("multi_accept"),
+    )
+
+
+def _worker_processes(scope: Scope, assembly: Assembly) -> int | None:
+    directive = scope.own_one("worker_processes")
+    if directive is None:
+        return 1
+    if directive.args[0] == "auto":
+        return None
+    return assembly.read(_read_processes, directive)
+
+
+def _read_processes(directive: Directive, assembly: Assembly) -> int:
+    try:
+        return parse_number(directive.args[0])
+    except ValueError:
+        message = '"worker_processes" directive invalid value'
+        raise Wrong(message, directive.arg_positions[0]) from None
+
+
+def _worker_connections(events: Scope, assembly: Assembly) -> int:
+    directive = events.own_one("worker_connections")
+    if directive is None:
+        return events.number("worker_connections")
+    return assembly.read(_read_connections, directive) or 0
+
+
+def _read_connections(directive: Directive, assembly: Assembly) -> int:
+    try:
+        return parse_number(directive.args[0])
+    except ValueError:
+        message = f'invalid number "{directive.args[0]}"'
+        raise Wrong(message, directive.arg_positions[0]) from None

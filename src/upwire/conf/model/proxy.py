@@ -1,0 +1,210 @@
+"""ngx_http_proxy_module: where a request goes, with which fields, and what comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from upwire.conf.model.assembly import Assembly, Scope, Wrong, compile_regex
+from upwire.conf.model.types import Buffers, MatchKind, ProxyPass, ProxyRedirect, ProxySettings
+from upwire.conf.regex import Regex
+from upwire.conf.syntax import Directive
+from upwire.conf.values import Address, parse_address, parse_number, parse_size
+from upwire.conf.variables import Template
+
+_PORTS = {"http": 80, "https": 443}
+_KEEPALIVE_SINCE = (1, 29, 7)  # no more "Connection: close" by default
+_NO_URI = (
+    '"proxy_pass" cannot have URI part in location given by regular expression, '
+    'or inside named location, or inside "if" statement, or inside "limit_except" block'
+)
+_DEFAULT_FIELDS = (  # ngx_http_proxy_headers; "" drops the client's own field
+    ("Connection", ""),
+    ("Proxy-Connection", ""),
+    ("Content-Length", "$proxy_internal_body_length"),
+    ("Transfer-Encoding", "$proxy_internal_chunked"),
+    ("TE", ""),
+    ("Keep-Alive", ""),
+    ("Expect", ""),
+    ("Upgrade", ""),
+)
+_HIDDEN_FIELDS = frozenset(  # ngx_http_proxy_hide_headers
+    {
+        *("date", "server", "x-pad", "x-accel-expires", "x-accel-redirect"),
+        *("x-accel-limit-rate", "x-accel-buffering", "x-accel-charset"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The block that holds a `proxy_pass`: its kind and pattern, or an `if` or limit_except."""
+
+    kind: MatchKind | None
+    pattern: str = ""
+
+    @property
+    def may_replace_uri(self) -> bool:
+        """Whether the matched part of the path is known, and so can be replaced."""
+        return self.kind in (MatchKind.PREFIX, MatchKind.PREFIX_NO_REGEX, MatchKind.EXACT)
+
+
+def read_proxy(scope: Scope, place: Place, assembly: Assembly) -> ProxySettings:
+    """Return the settings that hold at one level; `proxy_pass` itself is never inherited."""
+    passed = read_proxy_pass(scope, place, assembly)
+    count, size = (scope.args("proxy_buffers") or ())[:2]
+    method = scope.one("proxy_method")
+    major, _, minor = scope.text("proxy_http_version").partition(".")
+    return ProxySettings(
+        pass_=passed,
+        set_headers=_read_fields(scope, assembly),
+        http_version=(int(major), int(minor or 0)),
+        connect_timeout_s=scope.time_s("proxy_connect_timeout"),
+        read_timeout_s=scope.time_s("proxy_read_timeout"),
+        send_timeout_s=scope.time_s("proxy_send_timeout"),
+        buffering=scope.flag("proxy_buffering"),
+        request_buffering=scope.flag("proxy_request_buffering"),
+        buffer_octets=scope.octets("proxy_buffer_size"),
+        buffers=Buffers(parse_number(count), parse_size(size)),
+        pass_request_headers=scope.flag("proxy_pass_request_headers"),
+        pass_request_body=scope.flag("proxy_pass_request_body"),
+        hide_headers=_read_hidden(scope),
+        ignore_headers=_read_choices(scope, "proxy_ignore_headers"),
+        redirects=_read_redirects(scope, place, passed, assembly),
+        intercept_errors=scope.flag("proxy_intercept_errors"),
+        next_upstream=_read_choices(scope, "proxy_next_upstream"),
+        next_upstream_tries=scope.number("proxy_next_upstream_tries"),
+        next_upstream_timeout_s=scope.time_s("proxy_next_upstream_timeout"),
+        socket_keepalive=scope.flag("proxy_socket_keepalive"),
+        ignore_client_abort=scope.flag("proxy_ignore_client_abort"),
+        method=assembly.template(method.args[0]) if method is not None else None,
+    )
+
+
+def read_proxy_pass(scope: Scope, place: Place, assembly: Assembly) -> ProxyPass | None:
+    """Return this level's own `proxy_pass`; None where there is none, or a wrong one."""
+    directive = scope.own_one("proxy_pass")
+    if directive is None:
+        return None
+    passed = assembly.read(_read_url, directive)
+    if passed is not None and passed.uri is not None and not place.may_replace_uri:
+        assembly.fault(_NO_URI, directive.arg_positions[0])
+        return None
+    return passed
+
+
+def _read_url(directive: Directive, assembly: Assembly) -> ProxyPass:
+    url, at = directive.args[0], directive.arg_positions[0]
+    scheme, separator, rest = url.partition("://")
+    scheme = scheme.lower()
+    is_right = bool(separator) and scheme in _PORTS
+    if "$" in url:
+        known = scheme if is_right else "http"
+        return ProxyPass(known, "", 0, "", at, url, template=assembly.template(url))
+    if not is_right:
+        raise Wrong("invalid URL prefix", at)
+    try:
+        address = parse_address(rest, _PORTS[scheme], with_uri=True)
+    except ValueError as error:
+        raise Wrong(f'{error} in upstream "{rest}"', at) from None
+    block = assembly.upstreams.get(address.host.lower())
+    if block is not None and address.port_text:
+        message = f'upstream "{address.host}" may not have port {address.port}'
+        raise Wrong(message, at)
+    return ProxyPass(
+        scheme=scheme,
+        host=address.host,
+        port=address.port,
+        authority=_authority(address, _PORTS[scheme]),
+        url=url,
+        position=at,
+        uri=address.uri or None,
+        upstream=block.args[0] if block is not None else None,
+        unix=address.unix,
+    )
+
+
+def _authority(address: Address, default_port: int) -> str:
+    """Return nginx's $proxy_host: the port only where it is not the scheme's own."""
+    if address.unix is not None:
+        return "localhost"
+    if not address.port_text or address.port == default_port:
+        return address.host
+    return f"{address.host}:{address.port_text}"
+
+
+def _read_fields(scope: Scope, assembly: Assembly) -> tuple[tuple[str, Template], ...]:
+    """Return the fields sent upstream, Host first since 1.29.7, then those set, then defaults.
+
+    Until then Host was a default like the others, and "Connection: close" was one.
+    """
+    own = [(line.args[0], line.args[1]) for line in scope.effective("proxy_set_header")]
+    hosts = [field for field in own if field[0].lower() == "host"]
+    if assembly.version >= _KEEPALIVE_SINCE:
+        host = hosts[-1] if hosts else ("Host", "$proxy_host")
+        fields = [host, *(field for field in own if field[0].lower() != "host")]
+        defaults = list(_DEFAULT_FIELDS)
+    else:
+        fields = own
+        defaults = [("Host", "$proxy_host"), ("Connection", "close"), *_DEFAULT_FIELDS[2:]]
+    names = {name.lower() for name, _ in fields}
+    fields += [field for field in defaults if field[0].lower() not in names]
+    return tuple((name, assembly.template(value)) for name, value in fields)
+
+
+def _read_hidden(scope: Scope) -> frozenset[str]:
+    """Return what is kept from the client: nginx's list and `hide`, less `pass`."""
+    hidden = {line.args[0].lower() for line in scope.effective("proxy_hide_header")}
+    passed = {line.args[0].lower() for line in scope.effective("proxy_pass_header")}
+    return (_HIDDEN_FIELDS | hidden) - passed
+
+
+def _read_choices(scope: Scope, name: str) -> frozenset[str]:
+    """Return the words of all lines of a level, or the default's."""
+    lines = scope.effective(name)
+    words = [word for line in lines for word in line.args] or scope.args(name) or ()
+    return frozenset(word.lower() for word in words)
+
+
+def _read_redirects(
+    scope: Scope, place: Place, passed: ProxyPass | None, assembly: Assembly
+) -> tuple[ProxyRedirect, ...]:
+    """Return the rules for Location and Refresh; `default` follows `proxy_pass`."""
+    lines = scope.effective("proxy_redirect")
+    if any(line.args == ("off",) for line in lines):
+        return ()
+    redirects: list[ProxyRedirect] = []
+    for line in lines:
+        if len(line.args) == 1:
+            redirects += _default_redirect(place, passed)
+        else:
+            redirects += assembly.read_all(_read_redirect, [line])
+    return tuple(redirects) if lines else tuple(_default_redirect(place, passed))
+
+
+def _default_redirect(place: Place, passed: ProxyPass | None) -> list[ProxyRedirect]:
+    if passed is None or passed.template is not None:
+        return []
+    if passed.uri is None:
+        return [ProxyRedirect(Template.literal(passed.url + "/"), Template.literal("/"))]
+    return [ProxyRedirect(Template.literal(passed.url), Template.literal(place.pattern))]
+
+
+def _read_redirect(directive: Directive, assembly: Assembly) -> ProxyRedirect:
+    text, replacement = directive.args
+    pattern: Template | Regex
+    if text.startswith("~"):
+        is_caseless = text.startswith("~*")
+        expression = text[2 if is_caseless else 1 :]
+        at = directive.arg_positions[0]
+        pattern = compile_regex(expression, at, is_caseless=is_caseless)
+    else:
+        pattern = assembly.template(text)
+    return ProxyRedirect(pattern, assembly.template(replacement))
+
+
+def check_redirect(directive: Directive, assembly: Assembly) -> bool:
+    """Refuse a single argument that is neither `off` nor `default`."""
+    if len(directive.args) == 1 and directive.args[0] not in ("off", "default"):
+        message = f'invalid parameter "{directive.args[0]}"'
+        raise Wrong(message, directive.arg_positions[0])
+    return True

@@ -1,0 +1,240 @@
+"""What holds for a request that one level answers: LocationSettings."""
+
+from __future__ import annotations
+
+from upwire.conf.model.assembly import Assembly, Scope, Wrong
+from upwire.conf.model.logs import effective_access_logs, read_error_log
+from upwire.conf.model.proxy import Place, read_proxy
+from upwire.conf.model.types import (
+    AddHeader,
+    ErrorPage,
+    LocationSettings,
+    MatchKind,
+    Resolver,
+    Return,
+)
+from upwire.conf.syntax import Directive, Position
+from upwire.conf.values import parse_address, parse_time
+from upwire.conf.variables import Template
+
+_HANDLERS = (
+    *("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass"),
+    *("tunnel_pass", "stub_status", "empty_gif", "flv", "mp4", "perl"),
+)
+_DEFAULT_TYPES = {"html": "text/html", "gif": "image/gif", "jpg": "image/jpeg"}
+_DEFAULT_ROOT, _DEFAULT_INDEX = "html", "index.html"
+_BAD_REQUEST_KINDS = (494, 495, 496, 497)  # nginx's own statuses, which it answers as 400
+_DEFAULT_KEEPALIVE_S = 75.0
+_DNS_PORT = 53
+
+
+def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSettings:
+    """Merge one level with those around it."""
+    root, alias = _read_root(scope, assembly)
+    keepalive_s, header_s = _read_keepalive(scope, assembly)
+    return LocationSettings(
+        proxy=read_proxy(scope, place, assembly),
+        handler=_read_handler(scope),
+        root=root,
+        alias=alias,
+        index=_read_index(scope, assembly),
+        types=_read_types(scope),
+        default_type=scope.text("default_type"),
+        access_logs=effective_access_logs(scope, assembly),
+        error_logs=assembly.read_all(read_error_log, scope.effective("error_log")),
+        error_pages=_read_error_pages(scope, assembly),
+        add_headers=assembly.read_all(read_add_header, scope.effective("add_header")),
+        return_=_read_return(scope, assembly),
+        client_max_body_octets=scope.offset("client_max_body_size"),
+        client_body_timeout_s=scope.time_s("client_body_timeout"),
+        send_timeout_s=scope.time_s("send_timeout"),
+        keepalive_timeout_s=keepalive_s,
+        keepalive_header_s=header_s,
+        keepalive_requests=scope.number("keepalive_requests"),
+        keepalive_time_s=scope.time_s("keepalive_time"),
+        lingering_timeout_s=scope.time_s("lingering_timeout"),
+        tcp_nodelay=scope.flag("tcp_nodelay"),
+        server_tokens=scope.text("server_tokens").lower(),
+        etag=scope.flag("etag"),
+        absolute_redirect=scope.flag("absolute_redirect"),
+        server_name_in_redirect=scope.flag("server_name_in_redirect"),
+        port_in_redirect=scope.flag("port_in_redirect"),
+        recursive_error_pages=scope.flag("recursive_error_pages"),
+        log_not_found=scope.flag("log_not_found"),
+        internal=bool(scope.own("internal")),
+        resolver=_read_resolver(scope, assembly),
+        resolver_timeout_s=scope.time_s("resolver_timeout"),
+    )
+
+
+def _read_handler(scope: Scope) -> str | None:
+    """Return the directive that answers: where one level has several, the last one does."""
+    found = [directive.name for directive in scope.directives if directive.name in _HANDLERS]
+    return found[-1] if found else None
+
+
+def _read_root(scope: Scope, assembly: Assembly) -> tuple[Template | None, Template | None]:
+    """Return root and alias, of which one is None; an alias is not inherited."""
+    alias = scope.own_one("alias")
+    if alias is not None:
+        return None, assembly.template(alias.args[0])
+    root = scope.one("root")
+    text = root.args[0] if root is not None else _DEFAULT_ROOT
+    return assembly.template(text.removesuffix("/") if len(text) > 1 else text), None
+
+
+def check_root(directive: Directive, assembly: Assembly) -> bool:
+    """Refuse the variables that root itself defines."""
+    for name in ("document_root", "realpath_root"):
+        text = directive.args[0]
+        if f"${name}" in text or f"${{{name}}}" in text:
+            message = f'the ${name} variable cannot be used in the "{directive.name}" directive'
+            raise Wrong(message, directive.arg_positions[0])
+    return True
+
+
+def check_root_and_alias(scope: Scope, place: Place, assembly: Assembly) -> None:
+    """A location has root or alias, and a named one no alias."""
+    root, alias = scope.own_one("root"), scope.own_one("alias")
+    if alias is not None and place.kind is MatchKind.NAMED:
+        message = 'the "alias" directive cannot be used inside the named location'
+        assembly.fault(message, alias.position)
+    if root is not None and alias is not None:
+        first, second = sorted((root, alias), key=lambda directive: directive.position.order)
+        message = f'"{second.name}" directive is duplicate, '
+        message += f'"{first.name}" directive was specified earlier'
+        assembly.fault(message, second.position)
+
+
+def _read_index(scope: Scope, assembly: Assembly) -> tuple[Template, ...]:
+    names = [name for line in scope.effective("index") for name in line.args]
+    return tuple(assembly.template(name) for name in names or (_DEFAULT_INDEX,))
+
+
+def _read_types(scope: Scope) -> dict[str, str]:
+    """Return media types by extension, in lower case; a level's blocks add up."""
+    blocks = scope.effective("types")
+    if not blocks:
+        return dict(_DEFAULT_TYPES)
+    return {
+        extension.lower(): line.name
+        for block in blocks
+        for line in block.block or ()
+        for extension in line.args
+    }
+
+
+def _read_keepalive(scope: Scope, assembly: Assembly) -> tuple[float, int | None]:
+    directive = scope.one("keepalive_timeout")
+    times = assembly.read(read_keepalive_timeout, directive) if directive is not None else None
+    return times or (_DEFAULT_KEEPALIVE_S, None)
+
+
+def read_keepalive_timeout(directive: Directive, assembly: Assembly) -> tuple[float, int | None]:
+    """Return how long an idle connection stays, and what `Keep-Alive` tells the client."""
+    try:
+        timeout_s = parse_time(directive.args[0])
+        header_s = [int(parse_time(text, least_is_seconds=True)) for text in directive.args[1:]]
+    except ValueError:
+        message = '"keepalive_timeout" directive invalid value'
+        raise Wrong(message, directive.arg_positions[0]) from None
+    return timeout_s, header_s[0] if header_s else None
+
+
+def _read_error_pages(scope: Scope, assembly: Assembly) -> tuple[ErrorPage, ...]:
+    lines = assembly.read_all(read_error_page, scope.effective("error_page"))
+    return tuple(page for line in lines for page in line)
+
+
+def read_error_page(directive: Directive, assembly: Assembly) -> tuple[ErrorPage, ...]:
+    """Return what one line says of each of its statuses."""
+    *statuses, uri = directive.args
+    answer: int | None = None
+    if statuses[-1].startswith("="):
+        text = statuses.pop()
+        if not statuses or (text != "=" and not _is_number(text[1:])):
+            raise Wrong(f'invalid value "{text}"', directive.arg_positions[len(statuses)])
+        answer = int(text[1:] or 0)
+    template = assembly.template(uri)
+    pages = []
+    for text, at in zip(statuses, directive.arg_positions, strict=False):
+        if not _is_number(text) or int(text) == 499:
+            raise Wrong(f'invalid value "{text}"', at)
+        status = int(text)
+        if not 300 <= status <= 599:
+            raise Wrong(f'value "{text}" must be between 300 and 599', at)
+        kept = 400 if answer is None and status in _BAD_REQUEST_KINDS else answer
+        pages.append(ErrorPage(status, template, kept))
+    return tuple(pages)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def read_add_header(directive: Directive, assembly: Assembly) -> AddHeader:
+    """Return one field; a third argument can only be `always`."""
+    name, value, *options = directive.args
+    if options and options[0] != "always":
+        raise Wrong(f'invalid parameter "{options[0]}"', directive.arg_positions[2])
+    return AddHeader(name, assembly.template(value), bool(options))
+
+
+def _read_return(scope: Scope, assembly: Assembly) -> Return | None:
+    """Return this level's own `return`, the first of them."""
+    directive = scope.own_one("return")
+    return assembly.read(read_return, directive) if directive is not None else None
+
+
+def read_return(directive: Directive, assembly: Assembly) -> Return:
+    """Return the status and the text; a single URL means 302."""
+    code, *text = directive.args
+    if not _is_number(code):
+        if not text and code.startswith(("http://", "https://", "$scheme")):
+            return Return(302, assembly.template(code))
+        raise Wrong(f'invalid return code "{code}"', directive.arg_positions[0])
+    if int(code) > 999:
+        raise Wrong(f'invalid return code "{code}"', directive.arg_positions[0])
+    return Return(int(code), assembly.template(text[0]) if text else None)
+
+
+def _read_resolver(scope: Scope, assembly: Assembly) -> Resolver | None:
+    directive = scope.one("resolver")
+    return assembly.read(read_resolver, directive) if directive is not None else None
+
+
+def read_resolver(directive: Directive, assembly: Assembly) -> Resolver:
+    """Return the name servers and options of one `resolver`."""
+    servers: list[tuple[str, int]] = []
+    valid_s: float | None = None
+    families = {"ipv4": True, "ipv6": True}
+    for text, at in zip(directive.args, directive.arg_positions, strict=True):
+        name, equals, value = text.partition("=")
+        if equals and name == "valid":
+            valid_s = _read_valid(text, at)
+        elif equals and name in families:
+            if value not in ("on", "off"):
+                raise Wrong(f"invalid parameter: {text}", at)
+            families[name] = value == "on"
+        else:
+            servers.append(_read_name_server(text, at))
+    if not any(families.values()):
+        raise Wrong('"ipv4" and "ipv6" cannot both be "off"', directive.position)
+    if not servers:
+        raise Wrong("no name servers defined", directive.position)
+    return Resolver(tuple(servers), valid_s, families["ipv4"], families["ipv6"])
+
+
+def _read_valid(text: str, at: Position) -> float:
+    try:
+        return parse_time(text.removeprefix("valid="), least_is_seconds=True)
+    except ValueError:
+        raise Wrong(f"invalid parameter: {text}", at) from None
+
+
+def _read_name_server(text: str, at: Position) -> tuple[str, int]:
+    try:
+        address = parse_address(text, _DNS_PORT)
+    except ValueError as error:
+        raise Wrong(f'{error} in resolver "{text}"', at) from None
+    return address.host, address.port
