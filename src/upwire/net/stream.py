@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import socket
 import ssl
 from typing import Protocol, cast
 
@@ -44,7 +45,9 @@ class Stream(asyncio.Protocol):
     """One connection. `dial()` or a `Listener` makes it; whoever gets it closes it.
 
     It starts in pull mode, where `read()` takes what has come; `push_to()` changes the mode.
-    TCP_NODELAY is on (asyncio sees to it). Cancelling a wait loses no octets.
+    TCP_NODELAY is on. Cancelling a wait loses no octets. Over TLS the end of the connection is
+    the peer's end, with a closure alert or without: asyncio does not tell them apart, nor does
+    nginx (RFC 9112 §9.8 would). A content that is cut still shows by its framing.
     """
 
     __slots__ = (
@@ -245,6 +248,10 @@ class Stream(asyncio.Protocol):
         """Called by the transport, once, before anything else."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH_OCTETS)
+        sock: socket.socket | None = transport.get_extra_info("socket")
+        if sock is not None and sock.family != socket.AF_UNIX:
+            # asyncio does so for sockets that were made with an explicit protocol only
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.peer_address = _address(transport.get_extra_info("peername"))
         self.local_address = _address(transport.get_extra_info("sockname"))
 
@@ -305,8 +312,7 @@ class Stream(asyncio.Protocol):
                 sink.eof_received()
             elif self._is_lost and self._told is not _Told.LOSS:
                 self._told = _Told.LOSS
-                is_fault = self._error is not None or not (self._is_cut or self._is_eof)
-                sink.stream_lost(self._loss("") if is_fault else None)
+                sink.stream_lost(self._loss("") if self._error is not None else None)
             else:
                 break
         self._regulate_reading()
@@ -342,10 +348,8 @@ class Stream(asyncio.Protocol):
             message = self._error.strerror or str(self._error)
         elif self._error is not None:
             message = str(self._error)
-        elif self._is_eof:
+        else:
             message = "connection was ended by the peer"
-        else:  # RFC 8446 §6.1, RFC 9112 §9.8
-            message = "connection ended without a TLS closure alert"
         error = StreamError(message, doing=doing)
         error.__cause__ = self._error
         return error
