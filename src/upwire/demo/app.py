@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -67,7 +68,8 @@ def _add_websockets(routes: Routes, setting: Setting) -> None:
     origins = None if setting.origins is None else (None, *setting.origins)
     add = partial(routes.websocket, origins=origins, max_message_octets=MESSAGE_OCTETS_MAX)
     add("/ws/chat/{room}")(Chat().serve)
-    add("/ws/dashboard")(Dashboard(Feed(sampler.sample)).serve)
+    feed = Feed(partial(asyncio.to_thread, sampler.sample))
+    add("/ws/dashboard")(Dashboard(feed).serve)
     # A picture changes in every point: compressing it costs more than it saves on one machine.
     add("/ws/stream", deflate=None)(Stream().serve)
 

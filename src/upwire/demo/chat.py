@@ -7,9 +7,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import parse_qs
 
-from upwire.demo.messages import Message, decode, encode, handshake, pong, violation
+from upwire.demo.messages import Message, decode, encode, pong, violation
 from upwire.demo.names import clean_line, clean_name, clean_room
 from upwire.demo.rate import TokenBucket
 from upwire.demo.session import Outbox, converse
@@ -73,22 +74,17 @@ class Chat:
         """Keep one page in the room of its path, under the name in its query."""
         wanted = parse_qs(ws.request.query).get("name", [""])[0]
         try:
-            room, member = self.enter(ws.path_params["room"], wanted, greeting=handshake(ws))
+            room, member = self.enter(ws.path_params["room"], wanted)
         except RemoteProtocolError as error:
             await ws.close(error.close_code, error.message)
             return
         try:
-            await converse(
-                ws,
-                self._receive(ws, room, member),
-                member.outbox.send_to(ws),
-                member.outbox.refuse_overflow(),
-            )
+            await converse(ws, member.outbox, partial(self.hear, room, member))
         finally:
             self.leave(room, member)
 
-    def enter(self, room_name: str, name: str, *, greeting: str) -> tuple[Room, Member]:
-        """Let somebody in; the greeting is the first message that they get.
+    def enter(self, room_name: str, name: str) -> tuple[Room, Member]:
+        """Let somebody in, and tell the others.
 
         Raises RemoteProtocolError (1013) when too many are here.
         """
@@ -103,7 +99,6 @@ class Chat:
         )
         room.tell(encode("joined", id=member.id, name=member.name))
         room.members[member.id] = member
-        member.outbox.put(greeting)
         member.outbox.put(_welcome(room, member))
         self._tell_rooms()
         return room, member
@@ -132,10 +127,6 @@ class Chat:
                 _rename(room, member, name)
             case _:
                 raise violation("unknown message")
-
-    async def _receive(self, ws: WebSocket, room: Room, member: Member) -> None:
-        async for data in ws:
-            self.hear(room, member, data)
 
     def _is_in_time(self, member: Member) -> bool:
         """Whether the member may speak already. Raises RemoteProtocolError (1008) for a flood."""

@@ -24,6 +24,7 @@ class Child:
     def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
         self.name = name
         self._process = process
+        self.has_written = asyncio.Event()
         self._tail = b""
         self._reading = asyncio.create_task(self._read_output())
 
@@ -66,7 +67,7 @@ class Child:
     async def wait(self) -> int:
         """Return the exit status, or minus the signal, when the program has ended."""
         status = await self._process.wait()
-        await self._reading
+        await asyncio.wait([self._reading], timeout=STOP_TIMEOUT_S)
         return status
 
     async def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
@@ -79,10 +80,11 @@ class Child:
             self._process.kill()
             await self._process.wait()
         finally:
-            self._reading.cancel()
+            self._reading.cancel()  # a program of its own may hold the pipe open
             await asyncio.gather(self._reading, return_exceptions=True)
 
     async def _read_output(self) -> None:
         assert self._process.stdout is not None  # it is a pipe
         while octets := await self._process.stdout.read(_TAIL_OCTETS):
             self._tail = (self._tail + octets)[-_TAIL_OCTETS:]
+            self.has_written.set()

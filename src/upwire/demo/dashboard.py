@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from functools import partial
 
-from upwire.demo.messages import Message, decode, encode, handshake, pong, violation
+from upwire.demo.messages import Message, decode, encode, pong, violation
 from upwire.demo.metrics import Sample
 from upwire.demo.session import Outbox, converse
 from upwire.net.websocket import WebSocket
@@ -19,10 +20,12 @@ HISTORY_SAMPLES = 240  # a minute
 class Feed:
     """Samples taken once for all who wait for one, and only while somebody does.
 
-    take: measures; it is called in a thread, since it reads files and asks the proxy.
+    take: measures, off the event loop.
     """
 
-    def __init__(self, take: Callable[[], Sample], *, interval_s: float = INTERVAL_S) -> None:
+    def __init__(
+        self, take: Callable[[], Awaitable[Sample]], *, interval_s: float = INTERVAL_S
+    ) -> None:
         self.history: deque[Message] = deque(maxlen=HISTORY_SAMPLES)
         self.count = 0
         self._take = take
@@ -44,8 +47,8 @@ class Feed:
     async def _measure(self) -> None:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(self._due_s - loop.time())
-        self._due_s = max(self._due_s + self._interval_s, loop.time())
-        self.history.append(asdict(await asyncio.to_thread(self._take)))
+        self._due_s = loop.time() + self._interval_s
+        self.history.append(asdict(await self._take()))
         self.count += 1
 
 
@@ -57,10 +60,7 @@ class Dashboard:
 
     async def serve(self, ws: WebSocket) -> None:
         outbox = Outbox()
-        outbox.put(handshake(ws))
-        await converse(
-            ws, _receive(ws, outbox), self._send(ws), outbox.send_to(ws), outbox.refuse_overflow()
-        )
+        await converse(ws, outbox, partial(_hear, outbox), self._send)
 
     async def _send(self, ws: WebSocket) -> None:
         await ws.send(encode("history", samples=list(self._feed.history)))
@@ -70,9 +70,8 @@ class Dashboard:
             await ws.send(encode("sample", **sample))
 
 
-async def _receive(ws: WebSocket, outbox: Outbox) -> None:
-    async for data in ws:
-        message = decode(data)
-        if message.get("type") != "ping":
-            raise violation("unknown message")
-        outbox.put(pong(message))
+def _hear(outbox: Outbox, data: str | bytes) -> None:
+    message = decode(data)
+    if message.get("type") != "ping":
+        raise violation("unknown message")
+    outbox.put(pong(message))

@@ -123,12 +123,14 @@ class StatusGauge:
         KeyError or ValueError if its answer is another than we know.
         """
         status = self._ask()
-        messages = status["messages"]
+        tunnels = status["tunnels"]
+        messages_in = tunnels["from_clients"]["messages"]
+        messages_out = tunnels["to_clients"]["messages"]
         return {
             "connections": status["connections"]["active"],
-            "tunnels": status["tunnels"]["open"],
-            "messages_in_per_s": self._messages_in.per_s(messages["from_downstream"], now_s),
-            "messages_out_per_s": self._messages_out.per_s(messages["from_upstream"], now_s),
+            "tunnels": tunnels["open"],
+            "messages_in_per_s": self._messages_in.per_s(messages_in, now_s),
+            "messages_out_per_s": self._messages_out.per_s(messages_out, now_s),
         }
 
     # Any: JSON.

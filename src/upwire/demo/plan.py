@@ -148,8 +148,8 @@ def allowed_origins(options: DemoOptions) -> tuple[str, ...] | None:
     if not is_local:
         return None
     port = "" if options.port == 80 else f":{options.port}"  # RFC 6454 §6.2
-    hosts = dict.fromkeys((options.url.removeprefix("http://").rpartition(":")[0], "127.0.0.1"))
-    return tuple(f"http://{host}{port}" for host in (*hosts, "localhost") if host)
+    host = options.address.rpartition(":")[0]
+    return tuple(f"http://{name}{port}" for name in dict.fromkeys((host, "127.0.0.1", "localhost")))
 
 
 def describe(options: DemoOptions, plan: Plan) -> str:
@@ -163,7 +163,8 @@ def describe(options: DemoOptions, plan: Plan) -> str:
         f" ─► upwire serve on {setting.backend_address}, and back",
         f"  {setting.proxy} reads {setting.config_file}",
     ]
-    changes = changed_lines(CONFIG_FILE.read_text(), plan.files.get("nginx.conf", ""))
+    usual = CONFIG_FILE.read_text()
+    changes = changed_lines(usual, plan.files.get("nginx.conf", usual))
     if changes:
         lines += [f"  which is {CONFIG_FILE} but for:", *(f"    {line}" for line in changes)]
     return "\n".join([*lines, "", "  Ctrl-C stops both.", ""])

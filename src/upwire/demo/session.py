@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from upwire.demo.messages import violation
+from upwire.demo.messages import handshake, violation
 from upwire.demo.race import until_first
 from upwire.errors import ConnectionClosed, RemoteProtocolError
 from upwire.net.websocket import WebSocket
@@ -15,20 +15,23 @@ from upwire.wire.frames import CloseCode
 
 OUTBOX_MESSAGES_MAX = 256
 
+Hear = Callable[[str | bytes], None]
+Sender = Callable[[WebSocket], Coroutine[Any, Any, None]]
+
 
 class Outbox:
     """What waits to be sent to one page, so that a slow page never holds up another."""
 
     def __init__(self, messages_max: int = OUTBOX_MESSAGES_MAX) -> None:
-        self._messages: deque[str] = deque()
+        self.messages: deque[str] = deque()
         self._messages_max = messages_max
         self._has_some = asyncio.Event()
         self._is_overfull = asyncio.Event()
 
     def put(self, message: str) -> None:
         """Add a message, without waiting; one too many ends the page's session."""
-        if len(self._messages) < self._messages_max:
-            self._messages.append(message)
+        if len(self.messages) < self._messages_max:
+            self.messages.append(message)
             self._has_some.set()
         else:
             self._is_overfull.set()
@@ -37,8 +40,8 @@ class Outbox:
         """Send what comes, for ever."""
         while True:
             await self._has_some.wait()
-            while self._messages:
-                await ws.send(self._messages.popleft())
+            while self.messages:
+                await ws.send(self.messages.popleft())
             self._has_some.clear()
 
     async def refuse_overflow(self) -> None:
@@ -47,14 +50,26 @@ class Outbox:
         raise violation("you read too slowly", CloseCode.TRY_AGAIN_LATER)
 
 
-async def converse(ws: WebSocket, *steps: Coroutine[Any, Any, None]) -> None:
-    """Run the steps side by side until the first ends, then stop the others.
+async def converse(ws: WebSocket, outbox: Outbox, hear: Hear, *senders: Sender) -> None:
+    """Tell the page its handshake, then receive and send until one of the two ends.
 
+    hear: acts on each message. senders: send for ever what does not go through the outbox.
     A page that goes is no error; one that broke a rule is told so in its Close.
     """
     try:
-        await until_first(*steps)
+        await ws.send(handshake(ws))
+        await until_first(
+            _receive(ws, hear),
+            outbox.refuse_overflow(),
+            outbox.send_to(ws),
+            *(send(ws) for send in senders),
+        )
     except ConnectionClosed:
         pass
     except RemoteProtocolError as error:
         await ws.close(error.close_code, error.message)
+
+
+async def _receive(ws: WebSocket, hear: Hear) -> None:
+    async for data in ws:
+        hear(data)

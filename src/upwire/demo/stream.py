@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import struct
 import time
 from collections import deque
+from collections.abc import Callable
+from functools import lru_cache, partial
 
-from upwire.demo.messages import Message, decode, encode, handshake, pong, violation
+from upwire.demo.messages import decode, encode, pong, violation
 from upwire.demo.plasma import HEIGHT, WIDTH, paint
 from upwire.demo.session import Outbox, converse
 from upwire.net.websocket import WebSocket
@@ -57,7 +58,7 @@ class Pacer:
             await self._has_changed.wait()
 
 
-@functools.lru_cache(maxsize=4)
+@lru_cache(maxsize=4)
 def picture(number: int) -> bytes:
     """Return one binary message; computed once for all pages that show it at this time."""
     return _HEAD.pack(number, WIDTH, HEIGHT, time.time() * 1000) + paint(number)
@@ -66,22 +67,21 @@ def picture(number: int) -> bytes:
 class Stream:
     """One animation for all pages. Its pictures are counted from when it was made."""
 
-    def __init__(self, *, pictures_per_s: float = PICTURES_PER_S) -> None:
+    def __init__(
+        self,
+        *,
+        pictures_per_s: float = PICTURES_PER_S,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._pictures_per_s = pictures_per_s
-        self._began_s = time.monotonic()
+        self._now_s = now_s
+        self._began_s = now_s()
 
     async def serve(self, ws: WebSocket) -> None:
         pacer, outbox = Pacer(), Outbox()
-        outbox.put(handshake(ws))
-        await converse(
-            ws,
-            _receive(ws, pacer, outbox),
-            self._send(ws, pacer),
-            outbox.send_to(ws),
-            outbox.refuse_overflow(),
-        )
+        await converse(ws, outbox, partial(_hear, pacer, outbox), partial(self._send, pacer))
 
-    async def _send(self, ws: WebSocket, pacer: Pacer) -> None:
+    async def _send(self, pacer: Pacer, ws: WebSocket) -> None:
         """Send the picture of this moment, and no picture that is late."""
         number = self._number()
         while True:
@@ -92,21 +92,16 @@ class Stream:
             await ws.send(picture(number))
 
     def _number(self) -> int:
-        return int((time.monotonic() - self._began_s) * self._pictures_per_s)
+        return int((self._now_s() - self._began_s) * self._pictures_per_s)
 
     async def _wait_until(self, number: int) -> None:
         due_s = self._began_s + number / self._pictures_per_s
-        await asyncio.sleep(due_s - time.monotonic())
+        await asyncio.sleep(due_s - self._now_s())
 
 
-async def _receive(ws: WebSocket, pacer: Pacer, outbox: Outbox) -> None:
-    async for data in ws:
-        _hear(decode(data), pacer, outbox)
-
-
-def _hear(message: Message, pacer: Pacer, outbox: Outbox) -> None:
-    match message:
-        case {"type": "ping"}:
+def _hear(pacer: Pacer, outbox: Outbox, data: str | bytes) -> None:
+    match decode(data):
+        case {"type": "ping"} as message:
             outbox.put(pong(message))
         case {"type": "shown", "number": int(number)}:
             pacer.shown(number)

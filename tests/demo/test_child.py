@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+import pytest
+
+from upwire.demo.child import LAST_LINES, Child
+from upwire.errors import UpwireError
+
+
+def python(program: str) -> list[str]:
+    return [sys.executable, "-u", "-c", program]
+
+
+def test_the_last_lines_of_both_outputs_are_kept() -> None:
+    program = "import sys\nfor n in range(5000): print(n)\nprint('the end', file=sys.stderr)"
+
+    async def main() -> None:
+        async with Child.running("writer", python(program)) as child:
+            assert await child.wait() == 0
+            assert child.last_lines[-2:] == ["4999", "the end"]
+            assert len(child.last_lines) == LAST_LINES
+
+    asyncio.run(main())
+
+
+def test_it_gets_what_is_added_to_the_environment() -> None:
+    program = "import os; print(os.environ['DEMO'], 'PATH' in os.environ)"
+
+    async def main() -> None:
+        async with Child.running("reader", python(program), environment={"DEMO": "x"}) as child:
+            await child.wait()
+            assert child.last_lines == ["x True"]
+
+    asyncio.run(main())
+
+
+def test_it_is_asked_to_stop() -> None:
+    async def main() -> None:
+        async with Child.running("waiter", python("import signal; signal.pause()")) as child:
+            pass
+        assert await child.wait() == -signal.SIGTERM
+
+    asyncio.run(main())
+
+
+def test_what_does_not_stop_is_killed() -> None:
+    async def main() -> None:
+        # A shell that is told so before it starts ignores the signal from its first moment.
+        command = ["/bin/sh", "-c", "trap '' TERM; echo deaf; exec sleep 60"]
+        async with Child.running("deaf", command) as child:
+            await child.has_written.wait()
+            await child.stop(timeout_s=0.05)
+            assert await child.wait() == -signal.SIGKILL
+
+    asyncio.run(main())
+
+
+def test_a_program_that_is_not_there_is_said_plainly() -> None:
+    async def main() -> None:
+        async with Child.running("nginx", ["/nowhere/nginx"]):
+            pass
+
+    with pytest.raises(UpwireError, match="nginx cannot be started: /nowhere/nginx: No such file"):
+        asyncio.run(main())

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from upwire.demo.rate import Meter, TokenBucket
+
+
+def test_a_bucket_allows_a_burst_and_then_its_rate() -> None:
+    bucket = TokenBucket(burst=2, per_s=0.5, now_s=100.0)
+
+    assert [bucket.take(100.0) for _ in range(3)] == [True, True, False]
+    assert not bucket.take(101.0)
+    assert bucket.take(102.0)
+    assert not bucket.take(102.0)
+
+
+def test_a_bucket_holds_no_more_than_its_burst() -> None:
+    bucket = TokenBucket(burst=2, per_s=10, now_s=0.0)
+
+    assert [bucket.take(1000.0) for _ in range(3)] == [True, True, False]
+
+
+def test_a_meter_divides_growth_by_time() -> None:
+    meter = Meter()
+
+    assert meter.per_s(100, 10.0) == 0.0
+    assert meter.per_s(130, 12.0) == pytest.approx(15.0)
+    assert meter.per_s(130, 13.0) == 0.0
+
+
+def test_a_meter_survives_a_restart_and_a_clock_that_stands() -> None:
+    meter = Meter()
+    meter.per_s(100, 10.0)
+
+    assert meter.per_s(5, 11.0) == 0.0
+    assert meter.per_s(9, 11.0) == 0.0
+    assert meter.per_s(11, 12.0) == pytest.approx(2.0)
