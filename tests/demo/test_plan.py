@@ -112,3 +112,16 @@ def test_the_description_shows_the_lines_that_differ() -> None:
     assert "nginx reads /run/demo/nginx.conf" in text
     assert f"which is {CONFIG_FILE} but for:" in text
     assert "    + proxy_pass http://127.0.0.1:8080;" in text
+
+
+@pytest.mark.parametrize(
+    ("ports", "message"),
+    [
+        ((0, 8080), "--port takes 1 to 65535, not 0"),
+        ((8000, 65536), "--backend-port takes 1 to 65535, not 65536"),
+        ((8000, 8000), "--port and --backend-port must differ"),
+    ],
+)
+def test_ports_that_cannot_be_are_refused(ports: tuple[int, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        DemoOptions(port=ports[0], backend_port=ports[1])

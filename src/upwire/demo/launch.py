@@ -47,7 +47,7 @@ def check_port(host: str, port: int, option: str) -> None:
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise UpwireError(_explain_port(host, port, option, error)) from None
 
 
@@ -59,11 +59,10 @@ def find_nginx() -> str:
     raise UpwireError("nginx is not installed (on Debian: apt install nginx)")
 
 
-def _explain_port(host: str, port: int, option: str, error: Exception) -> str:
-    code = error.errno if isinstance(error, OSError) else None
-    if code == errno.EADDRINUSE:
+def _explain_port(host: str, port: int, option: str, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
         return f"port {port} is in use; choose another with {option} PORT"
-    if code == errno.EACCES:
+    if error.errno == errno.EACCES:
         return f"port {port} is not ours to open; choose one above 1023 with {option} PORT"
     return f"cannot listen on {host} port {port}: {error}"
 

@@ -42,6 +42,13 @@ class DemoOptions:
         metadata={"flags": ("--no-browser",), "help": "do not open a browser"},
     )
 
+    def __post_init__(self) -> None:
+        for name, port in (("--port", self.port), ("--backend-port", self.backend_port)):
+            if not 1 <= port <= 65535:
+                raise ValueError(f"{name} takes 1 to 65535, not {port}")
+        if self.port == self.backend_port:
+            raise ValueError("--port and --backend-port must differ")
+
     @property
     def address(self) -> str:
         """Where the proxy listens, as a URL and a listen directive have it."""
