@@ -1,0 +1,251 @@
+"""A configuration in use: its tables, its upstreams, its open logs. nginx calls it a cycle.
+
+A reload makes a new one and swaps one reference; requests in flight keep theirs.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from upwire.conf.model import (
+    AccessLog,
+    Config,
+    ErrorLog,
+    Location,
+    LocationSettings,
+    Peer,
+    ProxyPass,
+    Upstream,
+)
+from upwire.errors import ConfigError, Problem
+from upwire.proxy.access_log import AccessLogger
+from upwire.proxy.error_log import ErrorLogger
+from upwire.proxy.log_file import STDERR, LogFiles
+from upwire.proxy.route import Router
+from upwire.proxy.status import Counters
+from upwire.proxy.upstream import PeerAddress, PeerState, Upstreams
+
+Resolve = Callable[[str], Sequence[str]]
+"""A host name to its literal addresses; OSError where there are none."""
+
+_DEFAULT_ACCESS_LOG = "logs/access.log"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a cycle takes from outside of its file.
+
+    prefix: the folder that relative names are below. resolve: how names become addresses.
+    error_log: the file to write to where the configuration names none; None: standard error.
+    """
+
+    prefix: str
+    resolve: Resolve
+    counters: Counters
+    error_log: str | None = None
+    clock: Callable[[], float] = time.monotonic
+
+
+class Cycle:
+    """A configuration with everything that is needed to answer requests by it."""
+
+    __slots__ = (
+        "_access_loggers",
+        "_error_loggers",
+        "_is_retired",
+        "_users",
+        "clock",
+        "config",
+        "counters",
+        "files",
+        "log",
+        "prefix",
+        "resolve",
+        "router",
+        "upstreams",
+    )
+
+    def __init__(self, config: Config, around: Surroundings) -> None:
+        """Open the logs and resolve the names; raises ConfigError with every fault found."""
+        self.config = config
+        self.prefix = around.prefix
+        self.resolve = around.resolve
+        self.counters = around.counters
+        self.clock = around.clock
+        self.files = LogFiles(around.prefix)
+        self._access_loggers: dict[int, AccessLogger] = {}
+        self._error_loggers: dict[int, ErrorLogger] = {}
+        self.upstreams: dict[str, Upstreams] = {}
+        self._users = 0
+        self._is_retired = False
+        self.router = Router(config)
+        try:
+            defaults = config.main.error_logs or (ErrorLog(around.error_log or STDERR),)
+            self.log = ErrorLogger(defaults, self.files)
+            for settings in all_settings(config):
+                self._open_logs(settings, defaults)
+            self._resolve_upstreams()
+        except ConfigError:
+            self.files.close()
+            raise
+
+    def error_logger(self, settings: LocationSettings) -> ErrorLogger:
+        """Return the error log that holds at that level."""
+        return self._error_loggers[id(settings)]
+
+    def access_logger(self, settings: LocationSettings) -> AccessLogger:
+        """Return the access log that holds at that level."""
+        return self._access_loggers[id(settings)]
+
+    def upstreams_of(self, passed: ProxyPass) -> Upstreams:
+        """Return the peers of a `proxy_pass` that has no variables."""
+        return self.upstreams[upstream_key(passed)]
+
+    def upstreams_for(self, host: str, port: int) -> Upstreams:
+        """Return the peers of a host that variables gave; raises OSError where it is no address.
+
+        nginx needs a `resolver` for a name here; a block of that name is used without one.
+        """
+        if host in self.upstreams:
+            return self.upstreams[host]
+        peer = Peer(host, port, self.config.servers[0].position)
+        addresses = [PeerAddress(address, port) for address in self.resolve(host)]
+        states = [PeerState(peer, address) for address in addresses]
+        return Upstreams(f"{host}:{port}", states, keepalive=None, clock=self.clock)
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep the cycle open while a request goes by it."""
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if self._is_retired and not self._users:
+                self.close()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody goes by it any more."""
+        return self._is_retired and not self._users
+
+    def retire(self) -> None:
+        """Close once the requests in flight have ended."""
+        self._is_retired = True
+        if not self._users:
+            self.close()
+
+    def tick(self) -> None:
+        """Do what is due every second: flush the logs, drop what is kept too long."""
+        self.files.flush()
+        for upstreams in self.upstreams.values():
+            if upstreams.idle is not None:
+                upstreams.idle.drop_expired()
+
+    @staticmethod
+    def wall_clock() -> float:
+        """Return the seconds since 1970."""
+        return time.time()
+
+    def close(self) -> None:
+        """Close the logs and the idle connections; requests still in flight log no more."""
+        for upstreams in self.upstreams.values():
+            if upstreams.idle is not None:
+                upstreams.idle.close()
+        self.files.close()
+
+    def _open_logs(self, settings: LocationSettings, defaults: tuple[ErrorLog, ...]) -> None:
+        logs = settings.error_logs or defaults
+        self._error_loggers[id(settings)] = ErrorLogger(logs, self.files)
+        self._access_loggers[id(settings)] = AccessLogger(
+            [log for log in settings.access_logs if not self._is_homeless(log)], self.files
+        )
+
+    def _is_homeless(self, log: AccessLog) -> bool:
+        """Whether this is nginx's default log, which the file does not name, without its folder.
+
+        nginx's packages make the folder; a lone nginx.conf in some folder shall start all the same.
+        """
+        path = os.path.join(self.prefix, log.path.text)
+        return log.path.text == _DEFAULT_ACCESS_LOG and not os.path.isdir(os.path.dirname(path))
+
+    def _resolve_upstreams(self) -> None:
+        problems: list[Problem] = []
+        for upstream in self.config.upstreams.values():
+            states = [
+                PeerState(peer, address)
+                for peer in upstream.peers
+                for address in self._addresses(peer, problems)
+            ]
+            self._add_upstreams(upstream.name, states, upstream)
+        for passed in all_passes(self.config):
+            key = upstream_key(passed)
+            if passed.template is None and key not in self.upstreams:
+                peer = Peer(passed.host, passed.port, passed.position, passed.unix)
+                states = [PeerState(peer, address) for address in self._addresses(peer, problems)]
+                self._add_upstreams(key, states, None)
+        if problems:
+            raise ConfigError(problems)
+
+    def _add_upstreams(
+        self, key: str, states: Sequence[PeerState], upstream: Upstream | None
+    ) -> None:
+        keepalive = upstream.keepalive if upstream is not None else None
+        self.upstreams[key] = Upstreams(key, states, keepalive=keepalive, clock=self.clock)
+
+    def _addresses(self, peer: Peer, problems: list[Problem]) -> Iterator[PeerAddress]:
+        """Yield each address of a peer; a name without one is a problem, in nginx's words."""
+        if peer.unix is not None:
+            yield PeerAddress("", 0, peer.unix)
+            return
+        try:
+            for address in self.resolve(peer.host):
+                yield PeerAddress(address, peer.port)
+        except OSError:
+            place = peer.position
+            message = f'host not found in upstream "{peer.host}"'
+            problems.append(Problem(message, place.file, place.line, place.column))
+
+
+def upstream_key(passed: ProxyPass) -> str:
+    """Return the name under which a `proxy_pass`'s peers are kept: the block's, or the address."""
+    if passed.upstream is not None:
+        return passed.upstream
+    if passed.unix is not None:
+        return f"unix:{passed.unix}"
+    return f"{passed.host}:{passed.port}"
+
+
+def all_settings(config: Config) -> Iterator[LocationSettings]:
+    """Yield the settings of every server and location."""
+    for server in config.servers:
+        yield server.settings
+        for location in _all_locations(server.locations):
+            yield location.settings
+
+
+def all_passes(config: Config) -> Iterator[ProxyPass]:
+    """Yield every `proxy_pass`."""
+    for settings in all_settings(config):
+        if settings.proxy.pass_ is not None:
+            yield settings.proxy.pass_
+
+
+def resolve_with(hosts: Mapping[str, str], getaddrinfo: Resolve) -> Resolve:
+    """Return a resolver that looks into hosts (`--add-host`) first."""
+
+    def resolve(host: str) -> Sequence[str]:
+        known = hosts.get(host.lower())
+        return [known] if known is not None else getaddrinfo(host)
+
+    return resolve
+
+
+def _all_locations(locations: Iterable[Location]) -> Iterator[Location]:
+    for location in locations:
+        yield location
+        yield from _all_locations(location.locations)

@@ -1,0 +1,129 @@
+"""One request from its head to its line in the log: nginx's phases, in nginx's order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from upwire.errors import RemoteProtocolError, StreamError
+from upwire.proxy.body import is_too_large
+from upwire.proxy.modules import index, proxy, rewrite, static, stub_status
+from upwire.proxy.request import Handled, Outcome, Request
+from upwire.proxy.special_response import answer
+from upwire.proxy.target import escape_path, parse_host, parse_target
+
+Handler = Callable[[Request], Awaitable[Handled]]
+
+
+async def find_config(request: Request) -> Handled:
+    """Choose the location for the path, and hold the request to its limits."""
+    if request.is_settled:
+        return None
+    route = request.cycle.router.locations_of(request.server).find(request.uri)
+    request.settle(route.location)
+    request.capture(route.captures)
+    if request.settings.internal and not request.is_internal:
+        return 404
+    if is_too_large(request):
+        return 413
+    if route.is_redirect and route.location is not None:
+        request.redirect_to = escape_path(route.location.pattern)
+        if request.args:
+            request.redirect_to += f"?{request.args}"
+        return 301
+    return None
+
+
+PHASES: tuple[tuple[str, tuple[Handler, ...]], ...] = (
+    ("server_rewrite", (rewrite.return_of_server,)),
+    ("find_config", (find_config,)),
+    ("rewrite", (rewrite.return_of_location,)),
+    ("content", (proxy.answer, stub_status.answer, index.answer, static.answer)),
+)
+"""Every handler that a request meets, in order, until one of them answers."""
+
+
+class Exchange:
+    """Runs the phases for one request; however they end, `finish()` is the way out."""
+
+    __slots__ = ("_request",)
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    async def run(self) -> None:
+        """Answer the request. Raises StreamError where its connection is not to be used again."""
+        request = self._request
+        counters = request.cycle.counters
+        counters.in_flight += 1
+        try:
+            handled = self._read_target()
+            if handled is None:
+                handled = await run_phases(request)
+            while handled is not Outcome.DONE:
+                handled = await self._go_on(handled)
+        except StreamError:
+            request.reply.is_cut = True
+            request.log("info", "client prematurely closed connection while sending to client")
+            raise
+        finally:
+            counters.in_flight -= 1
+            self.finish()
+        if request.reply.is_cut:
+            await _cut(request)
+
+    def finish(self) -> None:
+        """Release the peer, count the request, and write its line."""
+        request = self._request
+        hold, request.hold = request.hold, None
+        if hold is not None:
+            hold.release(has_failed=False)
+        request.cycle.counters.statuses[request.reply.status] += 1
+        failure = request.cycle.access_logger(request.settings).write(request.lookup)
+        if failure is not None:
+            request.log("crit", f'open() "{failure.filename}" failed ({failure.strerror})')
+
+    async def _go_on(self, handled: Handled) -> Handled:
+        """Act on what the phases gave: run them anew, or answer with a status."""
+        if handled is Outcome.RESTART:
+            return await run_phases(self._request)
+        assert isinstance(handled, int)
+        return await answer(self._request, handled)
+
+    def _read_target(self) -> Handled:
+        """Take the request's host and path apart, and choose its server."""
+        request = self._request
+        host = request.head.headers.get("Host")
+        try:
+            target = parse_target(request.head.target, merge_slashes=request.server.merge_slashes)
+            name = target.host or host
+            request.host = parse_host(name) if name is not None else ""
+        except RemoteProtocolError as error:
+            request.log("info", f"client sent invalid request: {error}")
+            return error.status
+        request.address(target)
+        request.server, captures = request.client.servers.find(request.host)
+        request.settle(None)
+        request.capture(captures)
+        if request.method in ("TRACE", "CONNECT"):
+            request.log("info", f"client sent {request.method} method")
+            return 405
+        return None
+
+
+async def run_phases(request: Request) -> Handled:
+    """Run the handlers until one answers; 404 where none does."""
+    for _, handlers in PHASES:
+        for handler in handlers:
+            handled = await handler(request)
+            if handled is not None:
+                return handled
+    return 404
+
+
+async def _cut(request: Request) -> None:
+    """End the connection behind what was sent, so that a content that is cut is seen to be."""
+    assert request.http is not None
+    stream = request.http.stream
+    stream.close()
+    await stream.wait_closed()
+    raise StreamError("the response was cut", doing="answering")

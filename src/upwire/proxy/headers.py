@@ -1,0 +1,111 @@
+"""What goes upstream and what comes back: pure functions on heads, as ngx_http_proxy_module does.
+
+nginx's `proxy_set_header` lists replace fields, its defaults drop the hop-by-hop ones (RFC 9110
+§7.6.1): without the well-known lines no Upgrade field reaches the upstream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from upwire.conf.model import ProxyPass, ProxyRedirect, ProxySettings
+from upwire.conf.regex import Regex
+from upwire.conf.variables import Lookup
+from upwire.proxy.route import Captures
+from upwire.proxy.target import escape_path
+from upwire.wire.fields import Headers
+from upwire.wire.http1 import RequestHead, ResponseHead
+
+# Framing and persistence are a matter of each hop.
+_OWN_OF_THE_HOP = frozenset({"connection", "keep-alive", "transfer-encoding"})
+# nginx passes on the first of these alone.
+_SINGLE = frozenset({"content-type", "etag", "last-modified", "location", "refresh"})
+
+
+def upstream_request(
+    head: RequestHead, proxy: ProxySettings, *, target: str, lookup: Lookup
+) -> RequestHead:
+    """Return the head that the upstream gets for a request of the client.
+
+    lookup gives the variables' values; a field whose template gives "" is left out.
+    """
+    lines = [(name, template.render(lookup)) for name, template in proxy.set_headers]
+    fields = [(name, value) for name, value in lines if value]
+    if proxy.pass_request_headers:
+        replaced = {name.lower() for name, _ in lines}
+        fields.extend(
+            (name, value) for name, value in head.headers.items() if name.lower() not in replaced
+        )
+    method = proxy.method.render(lookup) if proxy.method else head.method
+    return RequestHead(method, target, proxy.http_version, Headers.from_parsed(fields))
+
+
+def upstream_target(
+    passed: ProxyPass, *, prefix: str, uri: str, args: str, request_uri: str, is_escaped: bool
+) -> str:
+    """Return the request-target for the upstream.
+
+    prefix: the part of uri that the location matched, which the URI of `proxy_pass` replaces.
+    request_uri: what the client wrote, "" once the path was changed within the proxy.
+    is_escaped: the client had percent-encoded octets in uri, which it lost when it was decoded.
+    """
+    if passed.uri is None and request_uri.startswith("/"):
+        return request_uri
+    rest = uri if passed.uri is None else uri[len(prefix) :]
+    if is_escaped or not request_uri:
+        rest = escape_path(rest)
+    return (passed.uri or "") + rest + (f"?{args}" if args else "")
+
+
+def downstream_fields(
+    head: ResponseHead, proxy: ProxySettings, lookup: Lookup
+) -> list[tuple[str, str]]:
+    """Return the fields of an upstream's response that the client gets.
+
+    Hidden fields, and those of the hop, are left out; Location and Refresh are rewritten as
+    `proxy_redirect` says.
+    """
+    fields: list[tuple[str, str]] = []
+    seen: set[str] = set()
+    for name, value in head.headers.items():
+        key = name.lower()
+        if key in proxy.hide_headers or key in _OWN_OF_THE_HOP or key in seen:
+            continue
+        if key in _SINGLE:
+            seen.add(key)
+        if key == "location":
+            value = rewrite_redirect(value, proxy.redirects, lookup)
+        elif key == "refresh":
+            value = _rewrite_refresh(value, proxy.redirects, lookup)
+        fields.append((name, value))
+    return fields
+
+
+def rewrite_redirect(value: str, redirects: Iterable[ProxyRedirect], lookup: Lookup) -> str:
+    """Return a Location value after the first `proxy_redirect` that fits it."""
+    for redirect in redirects:
+        if isinstance(redirect.pattern, Regex):
+            values = redirect.pattern.search(value)
+            if values is not None:
+                captures = Captures(values, redirect.pattern.names)
+                return redirect.replacement.render(_with_captures(captures, lookup))
+        else:
+            prefix = redirect.pattern.render(lookup)
+            if value.startswith(prefix):
+                return redirect.replacement.render(lookup) + value[len(prefix) :]
+    return value
+
+
+def _rewrite_refresh(value: str, redirects: Iterable[ProxyRedirect], lookup: Lookup) -> str:
+    start = value.lower().find("url=") + len("url=")
+    if start < len("url="):
+        return value
+    return value[:start] + rewrite_redirect(value[start:], redirects, lookup)
+
+
+def _with_captures(captures: Captures, lookup: Lookup) -> Lookup:
+    def look_up(name: str) -> str | None:
+        captured = captures.get(name)
+        return lookup(name) if captured is None else captured
+
+    return look_up

@@ -1,0 +1,87 @@
+"""Reading a configuration: the file, its includes, and the version of nginx it is meant for."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from upwire.conf.model import Config, build
+from upwire.conf.syntax import Tree, load
+
+NGINX_VERSION = (1, 31, 5)
+"""Whose defaults hold where nothing else is said."""
+
+_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+_VERSION_COMMENT = re.compile(rb"^[ \t]*#[ \t]*upwire:[ \t]*nginx[ \t]+([\d.]+)[ \t]*\r?$", re.M)
+_LAST_PATCH = 999
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFile:
+    """A configuration, and what it was read from.
+
+    contents: each file's octets by its name, in the order of reading. is_daemon: the file asks to
+    leave the terminal; nginx does so unasked, we do not.
+    """
+
+    config: Config
+    is_daemon: bool
+    contents: dict[str, bytes] = field(default_factory=dict)
+
+
+def load_file(
+    path: str, *, parameters: str = "", version: tuple[int, int, int] | None = None
+) -> LoadedFile:
+    """Read and check the configuration at path; raises ConfigError with every fault.
+
+    parameters: directives in front of the file (-g). version: whose defaults hold; otherwise those
+    that a line `# upwire: nginx 1.22` names, or NGINX_VERSION.
+    """
+    contents: dict[str, bytes] = {}
+
+    def read(name: str) -> bytes:
+        contents[name] = Path(_on_disk(name)).read_bytes()
+        return contents[name]
+
+    tree = load(path, read, _expand, parameters=parameters)
+    config = build(tree, version=version or _named_version(contents) or NGINX_VERSION)
+    return LoadedFile(config, _asks_for_daemon(tree), contents)
+
+
+def parse_version(text: str) -> tuple[int, int, int]:
+    """Return nginx's version from "1.22" or "1.22.1"; raises ValueError for anything else.
+
+    Without a third number it is the last of its branch.
+    """
+    match = _VERSION.fullmatch(text)
+    if match is None:
+        raise ValueError(f'"{text}" is no version of nginx, such as 1.22 or 1.31.5')
+    patch = int(match[3]) if match[3] else _LAST_PATCH
+    return int(match[1]), int(match[2]), patch
+
+
+def _named_version(contents: dict[str, bytes]) -> tuple[int, int, int] | None:
+    for octets in contents.values():
+        if match := _VERSION_COMMENT.search(octets):
+            return parse_version(match[1].decode())
+    return None
+
+
+def _asks_for_daemon(tree: Tree) -> bool:
+    return any(
+        directive.name == "daemon" and directive.args == ("on",) for directive in tree.directives
+    )
+
+
+def _expand(pattern: str) -> Iterator[str]:
+    """Return the names that fit a pattern, as names in a configuration are written."""
+    for name in glob.iglob(_on_disk(pattern)):
+        yield name.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _on_disk(name: str) -> str:
+    """Return the file's name as Python gives it to the system; the model's is latin-1."""
+    return name.encode("latin-1").decode("utf-8", "surrogateescape")

@@ -1,0 +1,24 @@
+"""ngx_http_stub_status_module: the counters as nginx prints them."""
+
+from __future__ import annotations
+
+from upwire.proxy.request import Handled, Outcome, Request
+from upwire.proxy.response import respond
+
+
+async def answer(request: Request) -> Handled:
+    """Answer in a location that has `stub_status`."""
+    if request.settings.handler != "stub_status":
+        return None
+    if request.method not in ("GET", "HEAD"):
+        return 405
+    counters = request.cycle.counters
+    waiting = counters.active - counters.in_flight
+    text = (
+        f"Active connections: {counters.active} \n"
+        "server accepts handled requests\n"
+        f" {counters.accepted} {counters.handled} {counters.requests} \n"
+        f"Reading: 0 Writing: {counters.in_flight} Waiting: {waiting} \n"
+    )
+    await respond(request, 200, [("Content-Type", "text/plain")], text.encode())
+    return Outcome.DONE

@@ -1,0 +1,118 @@
+"""The open listen addresses of the proxy: bound before anything is served, changed at a reload."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Awaitable, Callable
+
+from upwire.conf.model import Config, Listen, Server
+from upwire.errors import ConfigError, Problem
+from upwire.net.listener import BACKLOG, Listener
+from upwire.net.stream import Stream
+from upwire.net.tls import server_context
+from upwire.proxy.route import ListenAddress, Router
+
+OnStream = Callable[[ListenAddress, Stream], Awaitable[None]]
+
+
+class Ports:
+    """Every listening socket, by its address.
+
+    on_stream gets each connection with the address of the socket that took it.
+    """
+
+    __slots__ = ("_is_started", "_listeners", "_on_stream", "_prefix")
+
+    def __init__(self, on_stream: OnStream, prefix: str) -> None:
+        self._on_stream = on_stream
+        self._prefix = prefix
+        self._listeners: dict[ListenAddress, Listener] = {}
+        self._is_started = False
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return sum(listener.connections for listener in self._listeners.values())
+
+    def open(self, config: Config, router: Router) -> list[Listener]:
+        """Bind what config asks for and is not open yet, and return what it asks for no more.
+
+        All or nothing: raises ConfigError with every address that could not be bound.
+        """
+        wanted = router.addresses_to_bind()
+        opened: dict[ListenAddress, Listener] = {}
+        problems: list[Problem] = []
+        for address in wanted:
+            if address not in self._listeners:
+                try:
+                    opened[address] = self._bind(address, config)
+                except ConfigError as error:
+                    problems.extend(error.problems)
+        if problems:
+            for listener in opened.values():
+                listener.close()
+            raise ConfigError(problems)
+        leaving = [address for address in self._listeners if address not in wanted]
+        left = [self._listeners.pop(address) for address in leaving]
+        self._listeners |= opened
+        if self._is_started:
+            for listener in opened.values():
+                listener.start()
+        return left
+
+    def start(self) -> None:
+        """Begin to accept, with the loop running."""
+        self._is_started = True
+        for listener in self._listeners.values():
+            listener.start()
+
+    def close(self) -> None:
+        """Accept nothing more; connections go on."""
+        for listener in self._listeners.values():
+            listener.close()
+
+    async def drain(self, deadline_s: float) -> None:
+        """Wait for the connections to end, and cut what is left after deadline_s."""
+        for listener in self._listeners.values():
+            await listener.drain(deadline_s)
+
+    def _bind(self, address: ListenAddress, config: Config) -> Listener:
+        listen, server = _first_listen(address, config)
+
+        async def serve(stream: Stream) -> None:
+            await self._on_stream(address, stream)
+
+        listener = Listener(
+            serve,
+            tls=self._tls_context(server) if listen.ssl else None,
+            max_connections=config.main.worker_connections,
+            backlog=listen.backlog or BACKLOG,
+        )
+        if listen.unix is not None:
+            listener.bind_unix(listen.unix)
+        else:
+            listener.bind(listen.host.strip("[]"), listen.port)
+        return listener
+
+    def _tls_context(self, server: Server) -> ssl.SSLContext:
+        """Return a context with the server's first certificate; the others are not chosen yet."""
+        if not server.certificates:
+            place = server.position
+            message = 'no "ssl_certificate" is defined for the "listen ... ssl" directive'
+            raise ConfigError([Problem(message, place.file, place.line, place.column)])
+        certificate, key = server.certificates[0]
+        return server_context(
+            os.path.join(self._prefix, certificate), os.path.join(self._prefix, key)
+        )
+
+
+def _first_listen(address: ListenAddress, config: Config) -> tuple[Listen, Server]:
+    """Return the `listen` whose options make the socket: the default server's, or the first."""
+    found = [
+        (listen, server)
+        for server in config.servers
+        for listen in server.listens
+        if address == ((listen.unix, 0) if listen.unix else (listen.host, listen.port))
+    ]
+    return next((one for one in found if one[0].is_default_server), found[0])

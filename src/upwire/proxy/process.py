@@ -1,0 +1,373 @@
+"""The proxy as a process: its options, its start, nginx's signals, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from upwire import __version__
+from upwire.errors import ConfigError, Problem
+from upwire.net.stream import Stream
+from upwire.proxy.cycle import Cycle, Surroundings, resolve_with
+from upwire.proxy.downstream import Downstream
+from upwire.proxy.error_log import ErrorLogHandler
+from upwire.proxy.load import NGINX_VERSION, LoadedFile, load_file, parse_version
+from upwire.proxy.ports import Ports
+from upwire.proxy.route import ListenAddress
+from upwire.proxy.status import Counters, StatusServer
+
+TICK_S = 1.0
+"""How often buffered logs are written and idle connections looked after."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyOptions:
+    """What `upwire proxy` is asked for on the command line; nginx's letters where it has them."""
+
+    conf: str = field(
+        default="nginx.conf",
+        metadata={"flags": ("-c", "--conf"), "metavar": "FILE", "help": "the configuration"},
+    )
+    prefix: str | None = field(
+        default=None,
+        metadata={
+            "flags": ("-p", "--prefix"),
+            "metavar": "FOLDER",
+            "help": "the folder of relative names (the configuration's own)",
+        },
+    )
+    directives: str = field(
+        default="",
+        metadata={
+            "flags": ("-g", "--directives"),
+            "metavar": "TEXT",
+            "help": "directives in front of the configuration, such as 'pid /run/upwire.pid;'",
+        },
+    )
+    error_log: str | None = field(
+        default=None,
+        metadata={
+            "flags": ("-e", "--error-log"),
+            "metavar": "FILE",
+            "help": "the error log where the configuration names none (standard error)",
+        },
+    )
+    add_host: tuple[str, ...] = field(
+        default=(),
+        metadata={"metavar": "NAME=ADDRESS", "help": "resolve a name to this address"},
+    )
+    nginx: str | None = field(
+        default=None,
+        metadata={"metavar": "VERSION", "help": "take the defaults of that nginx, such as 1.22"},
+    )
+    status: str | None = field(
+        default=None,
+        metadata={"metavar": "HOST:PORT", "help": "tell the live counters there, as JSON"},
+    )
+    test: bool = field(
+        default=False, metadata={"flags": ("-t", "--test"), "help": "check the configuration only"}
+    )
+    dump: bool = field(
+        default=False,
+        metadata={"flags": ("-T", "--dump"), "help": "check the configuration and print its files"},
+    )
+    quiet: bool = field(
+        default=False, metadata={"flags": ("-q", "--quiet"), "help": "say nothing but errors"}
+    )
+    brief: bool = field(
+        default=False, metadata={"flags": ("-v", "--brief"), "help": "print the version"}
+    )
+    build: bool = field(
+        default=False,
+        metadata={"flags": ("-V", "--build"), "help": "print the version, and nginx's"},
+    )
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what cannot be meant."""
+        for text in self.add_host:
+            name, equals, address = text.partition("=")
+            if not (name and equals and address):
+                raise ValueError(f'--add-host takes NAME=ADDRESS, not "{text}"')
+        if self.nginx is not None:
+            parse_version(self.nginx)
+        if self.status is not None and not self.status.rpartition(":")[2].isdecimal():
+            raise ValueError(f'--status takes HOST:PORT, not "{self.status}"')
+
+    @property
+    def conf_path(self) -> str:
+        """The configuration's absolute path: below prefix, where one is given."""
+        return os.path.abspath(os.path.join(self.prefix or "", self.conf))
+
+    @property
+    def folder(self) -> str:
+        """The folder that relative names are below."""
+        return os.path.abspath(self.prefix) if self.prefix else os.path.dirname(self.conf_path)
+
+    @property
+    def hosts(self) -> dict[str, str]:
+        """The table of --add-host, names in lower case."""
+        pairs = (text.partition("=") for text in self.add_host)
+        return {name.lower(): address for name, _, address in pairs}
+
+
+def main(options: ProxyOptions) -> int:
+    """Do what the options ask for; return the exit status."""
+    if options.brief or options.build:
+        _print_version(options.build)
+        return 0
+    try:
+        loaded = load(options)
+        proxy = Proxy(options, loaded)
+        if options.test or options.dump:
+            return _report_test(options, loaded)
+        proxy.open()
+    except ConfigError as error:
+        return _report_problems(options, error.problems)
+    if not options.quiet:
+        _report_accepted(loaded)
+    if loaded.is_daemon:
+        _leave_terminal()
+    return proxy.run()
+
+
+def load(options: ProxyOptions) -> LoadedFile:
+    """Read the configuration that the options name; raises ConfigError."""
+    version = parse_version(options.nginx) if options.nginx is not None else None
+    return load_file(options.conf_path, parameters=options.directives, version=version)
+
+
+def resolve_name(host: str) -> Sequence[str]:
+    """Return the addresses of a name, IPv4 first as nginx has them; raises OSError."""
+    found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
+    found.sort(key=lambda one: one[0] != socket.AF_INET)
+    return list(dict.fromkeys(str(one[4][0]) for one in found))
+
+
+class Proxy:
+    """The running proxy: one configuration in force, the sockets, the connections."""
+
+    def __init__(self, options: ProxyOptions, loaded: LoadedFile) -> None:
+        """Make ready without binding anything; raises ConfigError."""
+        self._options = options
+        self._counters = Counters()
+        self._numbers = count(1)
+        self._downstreams: set[Downstream] = set()
+        self._retired: list[Cycle] = []
+        self._stopping = asyncio.Event()
+        self._idle = asyncio.Event()  # no connection is waited for any more
+        self._is_graceful = False
+        self._pid_path: str | None = None
+        self._cycle = self._make_cycle(loaded)
+        self._ports = Ports(self._serve, options.folder)
+        self._status: StatusServer | None = None
+
+    @property
+    def ports(self) -> Ports:
+        """The open addresses."""
+        return self._ports
+
+    def open(self) -> None:
+        """Bind every address; raises ConfigError."""
+        self._ports.open(self._cycle.config, self._cycle.router)
+        if self._options.status is not None:
+            host, _, port = self._options.status.rpartition(":")
+            self._status = StatusServer(self._counters, host.strip("[]"), int(port))
+
+    def run(self) -> int:
+        """Serve until a signal ends it; return the exit status."""
+        handler = ErrorLogHandler(lambda: self._cycle.log)
+        logger = logging.getLogger("upwire")
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        try:
+            asyncio.run(self.serve())
+        finally:
+            logger.removeHandler(handler)
+            self._cycle.close()
+        return 0
+
+    async def serve(self) -> None:
+        """Serve until `stop()`, with the signals of nginx."""
+        loop = asyncio.get_running_loop()
+        for number, act in self._signals().items():
+            loop.add_signal_handler(number, act)
+        self._write_pid()
+        self._ports.start()
+        if self._status is not None:
+            self._status.start()
+        ticking = asyncio.create_task(self._tick())
+        try:
+            await self._stopping.wait()
+            await self._end()
+        finally:
+            ticking.cancel()
+            self._remove_pid()
+            for number in self._signals():
+                loop.remove_signal_handler(number)
+
+    def stop(self, *, is_graceful: bool) -> None:
+        """End: at once, or after the requests in flight."""
+        self._is_graceful = is_graceful and not self._stopping.is_set()
+        self._stopping.set()
+        if not self._is_graceful:
+            self._idle.set()
+
+    def reload(self) -> None:
+        """Read the configuration again; one that does not load changes nothing and says why."""
+        self._cycle.log.write("notice", "signal 1 (SIGHUP) received, reconfiguring")
+        try:
+            cycle = self._make_cycle(load(self._options))
+        except ConfigError as error:
+            self._log_problems(error.problems)
+            return
+        try:
+            left = self._ports.open(cycle.config, cycle.router)
+        except ConfigError as error:
+            cycle.close()
+            self._log_problems(error.problems)
+            return
+        for listener in left:
+            listener.close()
+        old, self._cycle = self._cycle, cycle
+        old.retire()
+        self._retired = [one for one in (*self._retired, old) if not one.is_closed]
+        cycle.log.write("notice", "configuration is in force")
+
+    def reopen_logs(self) -> None:
+        """Open the log files anew, after they were rotated."""
+        for cycle in (self._cycle, *self._retired):
+            try:
+                cycle.files.reopen()
+            except OSError as error:
+                cycle.log.write("emerg", f'open() "{error.filename}" failed ({error.strerror})')
+
+    def _signals(self) -> dict[signal.Signals, Callable[[], None]]:
+        return {
+            signal.SIGINT: lambda: self.stop(is_graceful=False),
+            signal.SIGTERM: lambda: self.stop(is_graceful=False),
+            signal.SIGQUIT: lambda: self.stop(is_graceful=True),
+            signal.SIGHUP: self.reload,
+            signal.SIGUSR1: self.reopen_logs,
+        }
+
+    async def _serve(self, bound: ListenAddress, stream: Stream) -> None:
+        downstream = Downstream(stream, bound, next(self._numbers), lambda: self._cycle)
+        self._downstreams.add(downstream)
+        try:
+            await downstream.serve()
+        finally:
+            self._downstreams.discard(downstream)
+            if self._stopping.is_set() and not self._downstreams:
+                self._idle.set()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            for cycle in (self._cycle, *self._retired):
+                cycle.tick()
+
+    async def _end(self) -> None:
+        """Stop accepting, let the requests in flight end if that was asked, and cut the rest."""
+        self._ports.close()
+        for downstream in self._downstreams:
+            downstream.http.drain()
+        patience_s = self._cycle.config.main.worker_shutdown_timeout_s
+        if self._is_graceful and self._downstreams:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), patience_s)
+        await self._ports.drain(0)
+        if self._status is not None:
+            await self._status.close()
+
+    def _make_cycle(self, loaded: LoadedFile) -> Cycle:
+        around = Surroundings(
+            prefix=self._options.folder,
+            resolve=resolve_with(self._options.hosts, resolve_name),
+            counters=self._counters,
+            error_log=self._options.error_log,
+        )
+        cycle = Cycle(loaded.config, around)
+        for problem in loaded.config.warnings:
+            cycle.log.write_problem(problem)
+        return cycle
+
+    def _log_problems(self, problems: Sequence[Problem]) -> None:
+        for problem in problems:
+            self._cycle.log.write_problem(problem)
+
+    def _write_pid(self) -> None:
+        """Write the process's number where `pid` says, if that folder is there."""
+        path = os.path.join(self._options.folder, self._cycle.config.main.pid)
+        try:
+            with open(path, "w", encoding="ascii") as file:
+                file.write(f"{os.getpid()}\n")
+            self._pid_path = path
+        except FileNotFoundError:
+            return  # nginx's default is below its own prefix, which a lone file does not have
+        except OSError as error:
+            self._cycle.log.write("emerg", f'open() "{path}" failed ({error.strerror})')
+
+    def _remove_pid(self) -> None:
+        if self._pid_path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._pid_path)
+
+
+def _print_version(with_nginx: bool) -> None:
+    print(f"upwire version: upwire/{__version__}", file=sys.stderr)
+    if with_nginx:
+        compatible = ".".join(map(str, NGINX_VERSION))
+        print(f"reads and behaves as nginx/{compatible}", file=sys.stderr)
+
+
+def _report_test(options: ProxyOptions, loaded: LoadedFile) -> int:
+    """Say that the configuration is right, in nginx's words; print its files if that was asked."""
+    if not options.quiet:
+        for problem in loaded.config.warnings:
+            print(f"upwire: {problem}", file=sys.stderr)
+        path = options.conf_path
+        print(f"upwire: the configuration file {path} syntax is ok", file=sys.stderr)
+        print(f"upwire: configuration file {path} test is successful", file=sys.stderr)
+    if options.dump:
+        for name, octets in loaded.contents.items():
+            print(f"# configuration file {name}:", flush=True)
+            sys.stdout.buffer.write(octets + b"\n")
+    return 0
+
+
+def _report_problems(options: ProxyOptions, problems: Sequence[Problem]) -> int:
+    for problem in problems:
+        print(f"upwire: {problem}", file=sys.stderr)
+    if options.test or options.dump:
+        print(f"upwire: configuration file {options.conf_path} test failed", file=sys.stderr)
+    return 1
+
+
+def _report_accepted(loaded: LoadedFile) -> None:
+    """List once each directive that is taken and not acted on."""
+    accepted = loaded.config.accepted
+    if accepted:
+        places = ", ".join(
+            f"{directive.name} ({os.path.basename(directive.file)}:{directive.line})"
+            for directive in accepted
+        )
+        print(f"upwire: [notice] accepted and not acted on: {places}", file=sys.stderr)
+
+
+def _leave_terminal() -> None:
+    """Go on in the background: a session of our own, and no terminal."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):
+        os.dup2(null, descriptor)
+    os.close(null)

@@ -1,0 +1,239 @@
+"""The state of one request: what nginx's modules read and change, and its variables refer to."""
+
+from __future__ import annotations
+
+import enum
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from upwire.conf.model import Location, LocationSettings, Server
+from upwire.conf.variables import Lookup
+from upwire.net.http1 import HttpExchange
+from upwire.proxy.cycle import Cycle
+from upwire.proxy.route import NOTHING_CAPTURED, Captures, ServerTable
+from upwire.proxy.target import Target
+from upwire.proxy.upstream import Hold
+from upwire.wire.fields import Headers
+from upwire.wire.http1 import RequestHead
+
+INTERNAL_REDIRECTS_MAX = 10
+"""nginx gives up after this many changes of the path within one request."""
+
+
+class Outcome(enum.Enum):
+    """What a phase's handler says, where it is neither "not mine" (None) nor an error's status."""
+
+    DONE = enum.auto()  # the response is complete, or the connection is to end without one
+    RESTART = enum.auto()  # the path changed: find the location anew
+
+
+Handled = int | Outcome | None
+"""What a handler returns; an int is the status of nginx's own page, or of `error_page`."""
+
+
+@dataclass(slots=True)
+class UpstreamTry:
+    """One peer asked. Times are seconds from the try's start, None where it did not get there."""
+
+    address: str
+    started_s: float
+    status: int = 0
+    connect_time_s: float | None = None
+    header_time_s: float | None = None
+    response_time_s: float | None = None
+    response_octets: int = 0
+    sent_octets: int = 0
+    received_octets: int = 0
+
+
+@dataclass(slots=True)
+class ClientFacts:
+    """A connection of a client. number: nginx's $connection. requests: how many it has sent."""
+
+    number: int
+    address: str
+    port: int
+    local_address: str
+    local_port: int
+    servers: ServerTable
+    started_s: float
+    is_tls: bool = False
+    requests: int = 0
+
+
+@dataclass(slots=True)
+class Reply:
+    """What was answered: the head, for $sent_http_*, and octets, heads included."""
+
+    status: int = 0
+    fields: Headers = field(default_factory=Headers)
+    head_octets: int = 0
+    body_octets: int = 0
+    is_started: bool = False
+    is_cut: bool = False
+
+
+class Request:
+    """One request, from its head to its line in the access log.
+
+    uri and args change with internal redirects; target keeps what the client wrote.
+    is_settled: the location was named, and is not looked for by the path.
+    """
+
+    __slots__ = (
+        "added_fields",
+        "args",
+        "body_octets",
+        "captures",
+        "client",
+        "cycle",
+        "head",
+        "hold",
+        "host",
+        "http",
+        "internal_redirects",
+        "is_error_page",
+        "is_internal",
+        "is_settled",
+        "is_uri_changed",
+        "location",
+        "lookup",
+        "map_values",
+        "method",
+        "named_captures",
+        "passed_is_chunked",
+        "passed_octets",
+        "passed_request",
+        "redirect_to",
+        "reply",
+        "request_id",
+        "server",
+        "settings",
+        "started_s",
+        "status_override",
+        "target",
+        "tries",
+        "upstream_fields",
+        "uri",
+    )
+
+    def __init__(
+        self,
+        cycle: Cycle,
+        client: ClientFacts,
+        head: RequestHead | None,
+        server: Server,
+        look_up: Callable[[Request, str], str | None],
+        http: HttpExchange | None = None,
+    ) -> None:
+        """head is None where the client sent none that can be read; look_up reads variables."""
+        self.cycle = cycle
+        self.client = client
+        self.http = http
+        self.head = head or RequestHead("", "", (1, 0), Headers())
+        self.method = self.head.method
+        self.server = server
+        self.settings: LocationSettings = server.settings
+        self.location: Location | None = None
+        self.target = Target("", "", "", "", False)
+        self.uri = ""
+        self.args = ""
+        self.host = ""
+        self.captures = NOTHING_CAPTURED
+        self.named_captures: dict[str, str] = {}
+        self.map_values: dict[str, str | None] = {}
+        self.lookup: Lookup = lambda name: look_up(self, name)
+        self.started_s = time.time()
+        self.reply = Reply()
+        self.tries: list[UpstreamTry] = []
+        self.hold: Hold | None = None
+        self.upstream_fields = Headers()
+        self.passed_request: RequestHead | None = None
+        self.passed_octets: int | None = None
+        self.passed_is_chunked = False
+        self.request_id = ""
+        self.body_octets = 0
+        self.added_fields: list[tuple[str, str]] = []
+        self.redirect_to = ""
+        self.internal_redirects = 0
+        self.is_internal = False
+        self.is_uri_changed = False
+        self.is_settled = False
+        self.is_error_page = False
+        self.status_override: int | None = None
+
+    def address(self, target: Target) -> None:
+        """Take the path and the query from a request-target."""
+        self.target = target
+        self.uri = target.uri
+        self.args = target.args
+
+    def capture(self, captures: Captures) -> None:
+        """Make what an expression captured the values of $1 to $9 and of its names."""
+        if captures is not NOTHING_CAPTURED:
+            self.captures = captures
+            for name, number in captures.names.items():
+                self.named_captures[name] = captures.values[number]
+
+    def settle(self, location: Location | None) -> None:
+        """Answer with the settings of location, None for the server's own."""
+        self.location = location
+        self.settings = location.settings if location is not None else self.server.settings
+
+    def redirect_internally(self, uri: str, args: str) -> Handled:
+        """Change the path, and say what follows: 500 when it has changed too often."""
+        self.uri, self.args = uri, args
+        self.is_uri_changed = True
+        self.is_settled = False
+        return self.enter_internally()
+
+    def enter_internally(self) -> Handled:
+        """Count a jump within the proxy, to a path or to a named location."""
+        self.is_internal = True
+        self.internal_redirects += 1
+        if self.internal_redirects > INTERNAL_REDIRECTS_MAX:
+            self.log("error", "rewrite or internal redirection cycle")
+            return 500
+        return Outcome.RESTART
+
+    def log(self, level: str, message: str) -> None:
+        """Write a line of the error log of the request's location, with what it is about."""
+        logger = self.cycle.error_logger(self.settings)
+        if logger.is_on(level):
+            logger.write(level, message, connection=self.client.number, context=self._context())
+
+    def _context(self) -> str:
+        """Say which client, server, request and upstream a line of the error log is about."""
+        facts = [f", client: {self.client.address}, server: {self.server_name}"]
+        if self.head.method:
+            facts.append(f', request: "{self.request_line}"')
+        if self.tries:
+            scheme = self.settings.proxy.pass_.scheme if self.settings.proxy.pass_ else "http"
+            address = self.tries[-1].address
+            path = self.passed_request.target if self.passed_request else self.uri
+            separator = ":" if address.startswith("unix:") else ""
+            facts.append(f', upstream: "{scheme}://{address}{separator}{path}"')
+        for label, name in (("host", "Host"), ("referrer", "Referer")):
+            value = self.head.headers.get(name)
+            if value is not None:
+                facts.append(f', {label}: "{value}"')
+        return "".join(facts)
+
+    @property
+    def request_line(self) -> str:
+        """The request line as the client sent it."""
+        if not self.head.method:
+            return ""
+        major, minor = self.head.version
+        return f"{self.head.method} {self.head.target} HTTP/{major}.{minor}"
+
+    @property
+    def server_name(self) -> str:
+        """The first name of the server, as $server_name gives it; "" where it has none."""
+        return self.server.names[0].pattern if self.server.names else ""
+
+    @property
+    def scheme(self) -> str:
+        """The scheme that the client used, "http" or "https"."""
+        return "https" if self.client.is_tls else "http"

@@ -1,0 +1,257 @@
+"""The values of nginx's variables: one reader each.
+
+Which names exist is conf/variables.py's table; here is what they give for one request. None is
+"not set", which a log shows as "-" and a template as nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+
+from upwire.proxy.modules.static import map_to_path
+from upwire.proxy.request import Request, UpstreamTry
+from upwire.proxy.route import Captures
+from upwire.wire.fields import Headers
+
+Reader = Callable[[Request], str | None]
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def look_up(request: Request, name: str) -> str | None:
+    """Return the value of a variable; name is without "$", or the digit of a capture."""
+    if name.isdecimal():
+        return request.captures.get(name)
+    if name in request.cycle.config.maps:
+        return _read_map(request, name)
+    reader = READERS.get(name)
+    if reader is not None:
+        return reader(request)
+    if name in request.named_captures:
+        return request.named_captures[name]
+    for prefix, family_reader in FAMILIES.items():
+        if name.startswith(prefix):
+            return family_reader(request, name[len(prefix) :])
+    return None
+
+
+def _read_map(request: Request, name: str) -> str | None:
+    """Return a map's value, found once for each request unless the map is volatile."""
+    if name in request.map_values:
+        return request.map_values[name]
+    table = request.cycle.config.maps[name]
+    request.map_values[name] = None  # a map that refers to itself finds nothing
+    template, captures = table.find(table.source.render(request.lookup))
+    if captures is not None:
+        request.captures = Captures(captures)
+    value = template.render(request.lookup)
+    if table.volatile:
+        del request.map_values[name]
+    else:
+        request.map_values[name] = value
+    return value
+
+
+# Families, such as $http_user_agent
+
+
+def _field(headers: Headers, name: str) -> str | None:
+    """Return the field that a variable's name means; several lines are one list, as in nginx."""
+    values = headers.get_all(name.replace("_", "-"))
+    if not values:
+        return None
+    return ("; " if name == "cookie" else ", ").join(values)
+
+
+def _argument(request: Request, name: str) -> str | None:
+    for pair in request.args.split("&"):
+        key, equals, value = pair.partition("=")
+        if equals and key.lower() == name:
+            return value
+    return None
+
+
+def _cookie(lines: list[str], name: str) -> str | None:
+    for line in lines:
+        for pair in line.split(";"):
+            key, equals, value = pair.strip().partition("=")
+            if equals and key.lower() == name:
+                return value.strip()
+    return None
+
+
+def _set_cookie(request: Request, name: str) -> str | None:
+    lines = request.upstream_fields.get_all("Set-Cookie")
+    return _cookie([line.partition(";")[0] for line in lines], name)
+
+
+# Times
+
+
+def _local_time(_: Request) -> str:
+    now = time.localtime()
+    month = _MONTHS[now.tm_mon - 1]  # strftime's %b follows the locale, a log's format does not
+    return time.strftime(f"%d/{month}/%Y:%H:%M:%S %z", now)
+
+
+def _iso8601(_: Request) -> str:
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    return f"{stamp[:-2]}:{stamp[-2:]}"
+
+
+# The upstream's: one value for each try
+
+
+def _each_try(read: Callable[[UpstreamTry], str]) -> Reader:
+    def join(request: Request) -> str | None:
+        return ", ".join(read(attempt) for attempt in request.tries) or None
+
+    return join
+
+
+def _seconds(duration_s: float | None) -> str:
+    return "-" if duration_s is None else f"{duration_s:.3f}"
+
+
+def _proxy_host(request: Request) -> str | None:
+    passed = request.settings.proxy.pass_
+    return passed.authority if passed else None
+
+
+def _proxy_port(request: Request) -> str | None:
+    passed = request.settings.proxy.pass_
+    if passed is None:
+        return None
+    return str(passed.port or (443 if passed.scheme == "https" else 80))
+
+
+def _passed_length(request: Request) -> str | None:
+    return None if request.passed_octets is None else str(request.passed_octets)
+
+
+def _forwarded_for(request: Request) -> str:
+    return ", ".join([*request.head.headers.get_all("X-Forwarded-For"), request.client.address])
+
+
+# The client, the request and the response
+
+
+def _binary_address(request: Request) -> str:
+    address = request.client.address
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            return socket.inet_pton(family, address).decode("latin-1")
+        except OSError:
+            continue
+    return address
+
+
+def _request_length(request: Request) -> str:
+    lines = len(request.request_line) + len("\r\n\r\n")
+    fields = sum(
+        len(name) + len(value) + len(": \r\n") for name, value in request.head.headers.items()
+    )
+    return str(lines + fields + request.body_octets)
+
+
+def _remote_user(request: Request) -> str | None:
+    scheme, _, encoded = (request.head.headers.get("Authorization") or "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        credentials = base64.b64decode(encoded.strip(), validate=True).decode("latin-1")
+    except binascii.Error:
+        return None
+    user, colon, _ = credentials.partition(":")
+    return user if colon else None
+
+
+def _protocol(request: Request) -> str | None:
+    major, minor = request.head.version
+    return f"HTTP/{major}.{minor}" if request.head.method else None
+
+
+def _request_id(request: Request) -> str:
+    request.request_id = request.request_id or secrets.token_hex(16)
+    return request.request_id
+
+
+def _document_root(request: Request) -> str:
+    return map_to_path(request, "")
+
+
+def _real_root(request: Request) -> str:
+    return os.path.realpath(map_to_path(request, "").encode("latin-1")).decode("latin-1")
+
+
+READERS: dict[str, Reader] = {
+    "args": lambda request: request.args or None,
+    "binary_remote_addr": _binary_address,
+    "body_bytes_sent": lambda request: str(request.reply.body_octets),
+    "bytes_sent": lambda request: str(request.reply.head_octets + request.reply.body_octets),
+    "connection": lambda request: str(request.client.number),
+    "connection_requests": lambda request: str(request.client.requests),
+    "connection_time": lambda request: f"{time.time() - request.client.started_s:.3f}",
+    "content_length": lambda request: request.head.headers.get("Content-Length"),
+    "content_type": lambda request: request.head.headers.get("Content-Type"),
+    "document_root": _document_root,
+    "document_uri": lambda request: request.uri,
+    "host": lambda request: request.host or request.server_name,
+    "hostname": lambda _: socket.gethostname(),
+    "https": lambda request: "on" if request.client.is_tls else "",
+    "is_args": lambda request: "?" if request.args else "",
+    "msec": lambda _: f"{time.time():.3f}",
+    "nginx_version": lambda request: ".".join(map(str, request.cycle.config.version)),
+    "pid": lambda _: str(os.getpid()),
+    "pipe": lambda _: ".",
+    "proxy_add_x_forwarded_for": _forwarded_for,
+    "proxy_host": _proxy_host,
+    "proxy_internal_body_length": _passed_length,
+    "proxy_internal_chunked": lambda request: "chunked" if request.passed_is_chunked else None,
+    "proxy_port": _proxy_port,
+    "query_string": lambda request: request.args or None,
+    "realpath_root": _real_root,
+    "remote_addr": lambda request: request.client.address,
+    "remote_port": lambda request: str(request.client.port),
+    "remote_user": _remote_user,
+    "request": lambda request: request.request_line or None,
+    "request_completion": lambda request: "" if request.reply.is_cut else "OK",
+    "request_filename": lambda request: map_to_path(request, request.uri),
+    "request_id": _request_id,
+    "request_length": _request_length,
+    "request_method": lambda request: request.method or None,
+    "request_time": lambda request: f"{time.time() - request.started_s:.3f}",
+    "request_uri": lambda request: request.target.request_uri or None,
+    "scheme": lambda request: request.scheme,
+    "server_addr": lambda request: request.client.local_address,
+    "server_name": lambda request: request.server_name,
+    "server_port": lambda request: str(request.client.local_port),
+    "server_protocol": _protocol,
+    "status": lambda request: f"{request.reply.status:03d}",
+    "time_iso8601": _iso8601,
+    "time_local": _local_time,
+    "upstream_addr": _each_try(lambda attempt: attempt.address),
+    "upstream_bytes_received": _each_try(lambda attempt: str(attempt.received_octets)),
+    "upstream_bytes_sent": _each_try(lambda attempt: str(attempt.sent_octets)),
+    "upstream_connect_time": _each_try(lambda attempt: _seconds(attempt.connect_time_s)),
+    "upstream_header_time": _each_try(lambda attempt: _seconds(attempt.header_time_s)),
+    "upstream_response_length": _each_try(lambda attempt: str(attempt.response_octets)),
+    "upstream_response_time": _each_try(lambda attempt: _seconds(attempt.response_time_s)),
+    "upstream_status": _each_try(lambda attempt: str(attempt.status or "-")),
+    "uri": lambda request: request.uri,
+}
+
+FAMILIES: dict[str, Callable[[Request, str], str | None]] = {
+    "http_": lambda request, name: _field(request.head.headers, name),
+    "arg_": _argument,
+    "cookie_": lambda request, name: _cookie(request.head.headers.get_all("Cookie"), name),
+    "sent_http_": lambda request, name: _field(request.reply.fields, name),
+    "upstream_http_": lambda request, name: _field(request.upstream_fields, name),
+    "upstream_cookie_": _set_cookie,
+}
