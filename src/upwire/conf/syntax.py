@@ -385,11 +385,15 @@ class _FileParser:
                 raise _Unreadable
 
     def _check_length(self, start: int, end: int, quote: str, place: Position) -> None:
-        """Refuse what does not fit into nginx's buffer together with the octet behind it."""
-        if end - start + (end < len(self._text)) <= PARAMETER_OCTETS_MAX:
+        """Refuse what does not fit into nginx's buffer together with the octets behind it.
+
+        Those are the one that ends a word, or the quote and another, as far as the file has them.
+        """
+        behind = min(len(self._text) - end, 1 + len(quote))
+        if end - start + behind <= PARAMETER_OCTETS_MAX:
             return
         message = f'too long parameter "{self._text[start : start + 10]}..." started'
-        if quote:
+        if quote and end - start >= PARAMETER_OCTETS_MAX:
             message = f'too long parameter, probably missing terminating "{quote}" character'
         self._faults.add(message, place)
         raise _Unreadable

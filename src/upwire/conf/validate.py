@@ -128,7 +128,23 @@ def _check_choice(directive: Directive, row: DirectiveSpec, faults: Faults) -> b
         if value.lower() not in choices:
             faults.add(f'invalid value "{value}"', position)
             return False
+    for at, value in enumerate(directive.args):
+        if value in directive.args[:at]:
+            faults.add(f'duplicate value "{value}"', directive.arg_positions[at], "warn")
     return True
+
+
+def _check_number(directive: Directive, row: DirectiveSpec, faults: Faults) -> bool:
+    try:
+        number = parse_number(directive.args[0])
+    except ValueError:
+        message = f'"{directive.name}" directive invalid number'
+    else:
+        if row.limits is None or row.limits[0] <= number <= row.limits[1]:
+            return True
+        message = f"value must be between {row.limits[0]} and {row.limits[1]}"
+    faults.add(message, directive.arg_positions[0])
+    return False
 
 
 def _check_buffers(directive: Directive, row: DirectiveSpec, faults: Faults) -> bool:
@@ -142,14 +158,14 @@ def _check_buffers(directive: Directive, row: DirectiveSpec, faults: Faults) -> 
     return is_right
 
 
-def _check_read(read: Callable[[str], object], complaint: str) -> ValueCheck:
+def _check_read(read: Callable[[str], object]) -> ValueCheck:
     """Return the check of a value that read() raises ValueError for."""
 
     def check(directive: Directive, row: DirectiveSpec, faults: Faults) -> bool:
         try:
             read(directive.args[0])
         except ValueError:
-            faults.add(f'"{directive.name}" directive {complaint}', directive.arg_positions[0])
+            faults.add(f'"{directive.name}" directive invalid value', directive.arg_positions[0])
             return False
         return True
 
@@ -165,9 +181,9 @@ _VALUE_CHECKS: dict[Kind, ValueCheck] = {
     Kind.ENUM: _check_choice,
     Kind.BITMASK: _check_choice,
     Kind.BUFFERS: _check_buffers,
-    Kind.NUMBER: _check_read(parse_number, "invalid number"),
-    Kind.SIZE: _check_read(parse_size, "invalid value"),
-    Kind.OFFSET: _check_read(parse_offset, "invalid value"),
-    Kind.TIME: _check_read(parse_time, "invalid value"),
-    Kind.SECONDS: _check_read(_read_seconds, "invalid value"),
+    Kind.NUMBER: _check_number,
+    Kind.SIZE: _check_read(parse_size),
+    Kind.OFFSET: _check_read(parse_offset),
+    Kind.TIME: _check_read(parse_time),
+    Kind.SECONDS: _check_read(_read_seconds),
 }

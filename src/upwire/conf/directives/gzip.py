@@ -9,7 +9,7 @@ ROWS: list[DirectiveSpec] = [
     D("gzip", HSL | LIF, FLAG, "off"),
     D("gzip_buffers", HSL, BUFFERS, "(128 * 1024) / ngx_pagesize 4k", arity="2"),
     D("gzip_types", HSL, default="text/html", arity="1+", inherits=ARRAY),
-    D("gzip_comp_level", HSL, NUMBER, "1"),
+    D("gzip_comp_level", HSL, NUMBER, "1", limits=(1, 9)),
     D("gzip_window", HSL, SIZE),
     D("gzip_hash", HSL, SIZE),
     D("postpone_gzipping", HSL, SIZE, "0"),

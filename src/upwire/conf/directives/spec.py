@@ -86,6 +86,7 @@ class DirectiveSpec:
 
     arity: the counts of arguments allowed, a digit each ("12" is one or two), "1+" or "2+" for at
     least so many, "*" for any. default: as nginx's documentation has it; None where there is none.
+    choices are the words of an ENUM or BITMASK, limits the least and greatest NUMBER.
     repeats: a second one at the same level is no fault, as for every ARRAY; else it "is duplicate".
     since: the first nginx to have it, noted from 1.13 on. formerly: the default before a version,
     and that version. acted: whether Upwire does what it says.
@@ -97,6 +98,7 @@ class DirectiveSpec:
     default: str | None = None
     arity: str = "1"
     choices: tuple[str, ...] = ()
+    limits: tuple[int, int] | None = None
     inherits: Inherit = Inherit.VALUE
     repeats: bool = False
     since: Version | None = None

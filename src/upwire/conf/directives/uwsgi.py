@@ -54,8 +54,8 @@ UWSGI_SSL_PROTOCOLS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3
 D = partial(DirectiveSpec, module="ngx_http_uwsgi_module")
 ROWS: list[DirectiveSpec] = [
     D("uwsgi_pass", L | LIF),
-    D("uwsgi_modifier1", HSL, NUMBER, "0"),
-    D("uwsgi_modifier2", HSL, NUMBER, "0"),
+    D("uwsgi_modifier1", HSL, NUMBER, "0", limits=(0, 255)),
+    D("uwsgi_modifier2", HSL, NUMBER, "0", limits=(0, 255)),
     D("uwsgi_store", HSL, default="off"),
     D("uwsgi_store_access", HSL, ACCESS, "user:rw", arity="123"),
     D("uwsgi_buffering", HSL, FLAG, "on"),

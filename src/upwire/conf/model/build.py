@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from upwire.conf.directives import Context, Version
-from upwire.conf.model import logs, proxy, settings
+from upwire.conf.model import logs, settings
 from upwire.conf.model.assembly import Assembly, Scope
 from upwire.conf.model.listen import check_addresses
 from upwire.conf.model.main import read_main
 from upwire.conf.model.maps import read_map
 from upwire.conf.model.names import check_variables
+from upwire.conf.model.proxy import check_redirects
 from upwire.conf.model.server import read_server
 from upwire.conf.model.types import Config, Main
 from upwire.conf.model.upstream import declare_upstreams, read_upstream
@@ -27,9 +28,9 @@ _READERS: dict[str, Callable[[Directive, Assembly], object]] = {
     "log_format": logs.read_log_format,
     "access_log": logs.read_access_log,
     "error_log": logs.read_error_log,
-    "proxy_redirect": proxy.check_redirect,
     "root": settings.check_root,
     "alias": settings.check_root,
+    "types": settings.check_types,
     "keepalive_timeout": settings.read_keepalive_timeout,
     "error_page": settings.read_error_page,
     "add_header": settings.read_add_header,
@@ -70,6 +71,7 @@ def _build_http(http: Directive, main: Main, assembly: Assembly) -> Config:
     check_variables(http, assembly)
     declare_upstreams(scope, assembly)
     _read_everywhere(http, assembly)
+    check_redirects(scope, assembly)
     servers = tuple(read_server(directive, scope, assembly) for directive in scope.own("server"))
     check_addresses(servers, assembly)
     upstreams = [read_upstream(found, assembly) for found in assembly.upstreams.values()]

@@ -191,24 +191,26 @@ def check_addresses(servers: Sequence[Server], assembly: Assembly) -> None:
     for server in servers:
         for listen in server.listens:
             there = shared.setdefault(address_text(listen), [])
-            _check_address(server, listen, there, assembly)
-            there.append((server, listen))
+            fault = _find_clash(server, listen, there)
+            if fault:
+                assembly.fault(f"{fault} {address_text(listen)}", listen.position)
+            else:
+                there.append((server, listen))
     for address, users in shared.items():
         if len(users) > 1:
             _check_names(address, [server for server, _ in users], assembly)
         _check_certificate(users, assembly)
 
 
-def _check_address(
-    server: Server, listen: Listen, there: list[tuple[Server, Listen]], assembly: Assembly
-) -> None:
-    address = address_text(listen)
+def _find_clash(server: Server, listen: Listen, there: Sequence[tuple[Server, Listen]]) -> str:
+    """Return nginx's words for what cannot share an address with those there; "" is none."""
     if any(other is server for other, _ in there):
-        assembly.fault(f"a duplicate listen {address}", listen.position)
-    elif listen.bind and any(other.bind for _, other in there):
-        assembly.fault(f"duplicate listen options for {address}", listen.position)
-    elif listen.is_default_server and any(other.is_default_server for _, other in there):
-        assembly.fault(f"a duplicate default server for {address}", listen.position)
+        return "a duplicate listen"
+    if listen.bind and any(other.bind for _, other in there):
+        return "duplicate listen options for"
+    if listen.is_default_server and any(other.is_default_server for _, other in there):
+        return "a duplicate default server for"
+    return ""
 
 
 def _check_names(address: str, servers: Sequence[Server], assembly: Assembly) -> None:
@@ -235,4 +237,4 @@ def _check_certificate(users: Sequence[tuple[Server, Listen]], assembly: Assembl
     if tls is not None and not default.certificates and not default.rejects_handshake:
         kind = "ssl" if tls.ssl else "quic"
         message = f'no "ssl_certificate" is defined for the "listen ... {kind}" directive'
-        assembly.missing(message, tls.position)
+        assembly.missing(message, default.position)

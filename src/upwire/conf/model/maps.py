@@ -41,7 +41,7 @@ class _Entries:
             raise Wrong(f'invalid hostname or wildcard "{key}"', at)
         elif name.startswith("."):
             if name[1:] in self.exact:
-                raise Wrong(f'conflicting parameter "{key}"', at)
+                raise Wrong(f'conflicting parameter "{name}"', at)
             self.exact[name[1:]] = value
             table = self.leading
         elif name.startswith("*."):
@@ -51,7 +51,7 @@ class _Entries:
         else:
             table = self.exact
         if name in table:
-            raise Wrong(f'conflicting parameter "{key}"', at)
+            raise Wrong(f'conflicting parameter "{key.lower()}"', at)
         table[name] = value
 
 

@@ -116,6 +116,8 @@ def _texts(http: Directive) -> Iterator[tuple[str, Position]]:
     for directive in _walk(http):
         if directive.name == "map":
             yield from _map_values(directive)
+        if directive.name == "if" and directive.args[0].startswith("($"):
+            yield directive.args[0][1:].removesuffix(")"), directive.arg_positions[0]
         row = find_spec(directive.name, _HTTP)
         if row is not None and row.kind in (Kind.TEMPLATE, Kind.SIZE_TEMPLATE):
             yield directive.args[0], directive.arg_positions[0]

@@ -17,6 +17,10 @@ _NO_URI = (
     '"proxy_pass" cannot have URI part in location given by regular expression, '
     'or inside named location, or inside "if" statement, or inside "limit_except" block'
 )
+_MISPLACED_DEFAULT = '"proxy_redirect default" should be placed after the "proxy_pass" directive'
+_DEFAULT_WITH_VARIABLES = (
+    '"proxy_redirect default" cannot be used with "proxy_pass" directive with variables'
+)
 _DEFAULT_FIELDS = (  # ngx_http_proxy_headers; "" drops the client's own field
     ("Connection", ""),
     ("Proxy-Connection", ""),
@@ -51,6 +55,7 @@ class Place:
 def read_proxy(scope: Scope, place: Place, assembly: Assembly) -> ProxySettings:
     """Return the settings that hold at one level; `proxy_pass` itself is never inherited."""
     passed = read_proxy_pass(scope, place, assembly)
+    check_redirects(scope, assembly)
     count, size = (scope.args("proxy_buffers") or ())[:2]
     method = scope.one("proxy_method")
     major, _, minor = scope.text("proxy_http_version").partition(".")
@@ -202,9 +207,18 @@ def _read_redirect(directive: Directive, assembly: Assembly) -> ProxyRedirect:
     return ProxyRedirect(pattern, assembly.template(replacement))
 
 
-def check_redirect(directive: Directive, assembly: Assembly) -> bool:
-    """Refuse a single argument that is neither `off` nor `default`."""
-    if len(directive.args) == 1 and directive.args[0] not in ("off", "default"):
-        message = f'invalid parameter "{directive.args[0]}"'
-        raise Wrong(message, directive.arg_positions[0])
-    return True
+def check_redirects(scope: Scope, assembly: Assembly) -> None:
+    """Check one level's own lines: `off` stands alone, `default` behind a plain `proxy_pass`."""
+    passed = scope.own_one("proxy_pass")
+    lines = scope.own("proxy_redirect")
+    for line in lines:
+        if lines[0] is not line and ("off",) in (line.args, lines[0].args):
+            assembly.fault('"proxy_redirect" directive is duplicate', line.position)
+        elif len(line.args) == 2 or line.args == ("off",):
+            continue
+        elif line.args != ("default",):
+            assembly.fault(f'invalid parameter "{line.args[0]}"', line.arg_positions[0])
+        elif passed is None or passed.position.order > line.position.order:
+            assembly.missing(_MISPLACED_DEFAULT, line.position)
+        elif "$" in passed.args[0]:
+            assembly.fault(_DEFAULT_WITH_VARIABLES, line.position)

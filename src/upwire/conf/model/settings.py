@@ -124,6 +124,19 @@ def _read_types(scope: Scope) -> dict[str, str]:
     }
 
 
+def check_types(directive: Directive, assembly: Assembly) -> bool:
+    """Warn of an extension that one block gives two media types."""
+    seen: dict[str, str] = {}
+    for line in directive.block or ():
+        for extension, at in zip(line.args, line.arg_positions, strict=True):
+            if extension in seen:
+                message = f'duplicate extension "{extension}", content type: "{line.name}", '
+                message += f'previous content type: "{seen[extension]}"'
+                assembly.warn(message, at)
+            seen[extension] = line.name
+    return True
+
+
 def _read_keepalive(scope: Scope, assembly: Assembly) -> tuple[float, int | None]:
     directive = scope.one("keepalive_timeout")
     times = assembly.read(read_keepalive_timeout, directive) if directive is not None else None
