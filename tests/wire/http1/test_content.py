@@ -349,11 +349,10 @@ def test_what_we_accept_others_read_alike(chunks: list[bytes], noise: bytes) -> 
         content = b"".join(decoder.feed(octets))
     except RemoteProtocolError:
         return
-    if decoder.is_complete:
+    if decoder.is_complete and b" " not in noise:  # they take none of the spaces of §7.1.1
         octets = octets.removesuffix(decoder.take_rest())
         assert ask_h11(octets) == content
-        if b" " not in noise:  # llhttp takes no space behind a size, which is in use
-            assert ask_httptools(octets) == content
+        assert ask_httptools(octets) == content
 
 
 @settings(max_examples=50)
