@@ -65,11 +65,11 @@ class WebSocket:
         options: WebSocketOptions,
         path_params: Mapping[str, str] | None = None,
         context: dict[str, Any] | None = None,  # Any: the values are the application's
-        on_frame: Callable[[FrameInfo], None] | None = None,
+        observe: Callable[[FrameInfo], None] | None = None,
     ) -> None:
         """Take over a stream behind the opening handshake that accepted sums up.
 
-        on_frame: is called with every frame that came or went.
+        observe: is called with every frame that came or went.
         """
         self.request = request
         self.response = response
@@ -79,8 +79,8 @@ class WebSocket:
         self.id = secrets.token_hex(8)
         self._stream = stream
         self._options = options
-        self._on_frame = on_frame
-        self._frames: list[FrameInfo] | None = None if on_frame is None else []
+        self._observe = observe
+        self._frames: list[FrameInfo] | None = None if observe is None else []
         deflate, is_client = accepted.deflate, role is Role.CLIENT
         self._connection = Connection(
             role,
@@ -417,11 +417,11 @@ class WebSocket:
         """Hand the stream what the connection has to say: the only place that does."""
         if output := self._connection.take_output():
             self._stream.write(output)
-        if self._frames and self._on_frame is not None:
+        if self._frames and self._observe is not None:
             frames = self._frames.copy()
             self._frames.clear()
             for frame in frames:
-                self._on_frame(frame)
+                self._observe(frame)
 
     def _check_open(self) -> None:
         closed = self._ending or self._closing

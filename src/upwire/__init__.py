@@ -1,0 +1,45 @@
+"""The whole path of a WebSocket: server, client, and the reverse proxy that reads nginx.conf."""
+
+from __future__ import annotations
+
+from upwire.client import connect, reconnecting
+from upwire.errors import (
+    ConfigError,
+    ConnectError,
+    ConnectionClosed,
+    HandshakeRefused,
+    LocalProtocolError,
+    RemoteProtocolError,
+    StreamError,
+    UpwireError,
+)
+from upwire.net.websocket import WebSocket, WebSocketOptions
+from upwire.server import Request, Response, Routes, Server, run, serve
+from upwire.wire.deflate import DeflateOptions
+from upwire.wire.frames import CloseCode
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CloseCode",
+    "ConfigError",
+    "ConnectError",
+    "ConnectionClosed",
+    "DeflateOptions",
+    "HandshakeRefused",
+    "LocalProtocolError",
+    "RemoteProtocolError",
+    "Request",
+    "Response",
+    "Routes",
+    "Server",
+    "StreamError",
+    "UpwireError",
+    "WebSocket",
+    "WebSocketOptions",
+    "__version__",
+    "connect",
+    "reconnecting",
+    "run",
+    "serve",
+]

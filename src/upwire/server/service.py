@@ -1,0 +1,349 @@
+"""`Server`: connections in, handlers called, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from ssl import SSLContext
+from typing import Any, Self, TypeVar, Unpack
+
+from upwire.errors import ConnectError, ConnectionClosed, RemoteProtocolError, StreamError
+from upwire.net.http1 import HttpConnection, HttpExchange
+from upwire.net.listener import Listener
+from upwire.net.stream import Address, Stream
+from upwire.net.websocket import WebSocket
+from upwire.server.answer import date, error_response, refuse, send
+from upwire.server.options import ServerKeywords, ServerOptions
+from upwire.server.request import Request
+from upwire.server.response import Response
+from upwire.server.routes import (
+    HttpHandler,
+    Match,
+    Resource,
+    Routes,
+    WebSocketEndpoint,
+    WebSocketHandler,
+)
+from upwire.wire.frames import CloseCode, cut_reason
+from upwire.wire.handshake import check_request, is_upgrade_request
+from upwire.wire.websocket import Role
+
+logger = logging.getLogger("upwire.server")
+
+Application = Routes | WebSocketHandler
+
+_STOP = (CloseCode.GOING_AWAY, "the server stops")
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_Answer = TypeVar("_Answer")
+
+
+def serve(
+    application: Application,
+    host: str | None = "127.0.0.1",
+    port: int = 8080,
+    *,
+    unix: str | None = None,
+    sock: socket.socket | None = None,
+    ssl: SSLContext | None = None,
+    **options: Unpack[ServerKeywords],
+) -> Server:
+    """Make a server of WebSockets: a handler that gets each one, or Routes.
+
+        async with upwire.serve(handler, "127.0.0.1", 8080) as server:
+            await server.wait_closed()
+
+    Leaving the block stops it; `await serve(...)` starts it without a block. host None listens
+    on all addresses, port 0 on a free one. unix, a path, or sock, a bound socket, take the place
+    of both. ssl makes it wss://. See ServerOptions for the options.
+
+    Starting raises ConfigError where the address cannot be had.
+    """
+    return Server(
+        application, host, port, unix=unix, sock=sock, ssl=ssl, options=ServerOptions(**options)
+    )
+
+
+def run(
+    application: Application,
+    host: str | None = "127.0.0.1",
+    port: int = 8080,
+    *,
+    unix: str | None = None,
+    sock: socket.socket | None = None,
+    ssl: SSLContext | None = None,
+    on_start: Callable[[Server], None] | None = None,
+    **options: Unpack[ServerKeywords],
+) -> None:
+    """Serve until SIGINT or SIGTERM, then stop in order; a second signal cuts everything.
+
+    on_start is called once the server listens. For the rest see serve(). Called in the main
+    thread, where no event loop runs.
+    """
+    server = serve(application, host, port, unix=unix, sock=sock, ssl=ssl, **options)
+
+    async def main() -> None:
+        await server.start()
+        if on_start is not None:
+            on_start(server)
+        with _stopped_by_signals(server):
+            await server.serve_forever()
+
+    asyncio.run(main())
+
+
+class Server:
+    """A server that serve() made."""
+
+    def __init__(
+        self,
+        application: Application,
+        host: str | None,
+        port: int,
+        *,
+        unix: str | None,
+        sock: socket.socket | None,
+        ssl: SSLContext | None,
+        options: ServerOptions,
+    ) -> None:
+        self._match = application.match if isinstance(application, Routes) else _always(application)
+        self._host = host
+        self._port = port
+        self._unix = unix
+        self._sock = sock
+        self._options = options
+        self._listener = Listener(
+            self._serve_stream, tls=ssl, max_connections=options.max_connections
+        )
+        self._connections: set[HttpConnection] = set()
+        self._websockets: set[WebSocket] = set()
+        self._is_started = False
+        self._stopping: asyncio.Task[None] | None = None
+        self._closed = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __await__(self) -> Generator[Any, None, Self]:  # Any: what an event loop is sent
+        return self.__aenter__().__await__()
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where it listens: host and port, or a path."""
+        return self._listener.addresses
+
+    @property
+    def port(self) -> int:
+        """The port of its first address, 0 for a unix socket."""
+        address = self.addresses[0]
+        return 0 if isinstance(address, str) else address[1]
+
+    @property
+    def websockets(self) -> frozenset[WebSocket]:
+        """The WebSockets that are open or closing now."""
+        return frozenset(self._websockets)
+
+    async def start(self) -> None:
+        """Listen. Raises ConfigError where the address cannot be had."""
+        if self._is_started:
+            return
+        if self._sock is not None:
+            self._listener.inherit(self._sock)
+        elif self._unix is not None:
+            self._listener.bind_unix(self._unix)
+        else:
+            self._listener.bind(self._host, self._port)
+        self._listener.start()
+        self._is_started = True
+        for address in self.addresses:
+            logger.info("listening on %s", address)
+
+    async def serve_forever(self) -> None:
+        """Start, and serve until close() is called or this is cancelled, which stops it too."""
+        await self.start()
+        try:
+            await self.wait_closed()
+        finally:
+            await self.close()
+
+    async def wait_closed(self) -> None:
+        """Wait until it has stopped."""
+        await self._closed.wait()
+
+    async def close(self) -> None:
+        """Stop: accept nothing more, close every WebSocket with 1001, let requests end.
+
+        What has not ended within stop_timeout_s is cut.
+        """
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop())
+        await asyncio.shield(self._stopping)
+
+    async def abort(self) -> None:
+        """Stop at once: cut every connection and cancel its handler."""
+        await self._listener.drain(0)
+        await self.close()
+
+    async def _stop(self) -> None:
+        self._listener.close()
+        for connection in self._connections:
+            connection.drain()
+        for ws in self._websockets:
+            ws.begin_close(*_STOP)
+        await self._listener.drain(self._options.stop_timeout_s)
+        self._closed.set()
+
+    # A connection
+
+    async def _serve_stream(self, stream: Stream) -> None:
+        connection = HttpConnection(
+            stream,
+            limits=self._options.limits,
+            timeouts=self._options.timeouts,
+            error_response=error_response,
+        )
+        self._connections.add(connection)
+        try:
+            await connection.serve(self._serve_exchange)
+        finally:
+            self._connections.discard(connection)
+
+    async def _serve_exchange(self, exchange: HttpExchange) -> None:
+        request = Request(exchange, max_body_octets=self._options.max_body_octets)
+        match = self._match(request.path)
+        if match is not None:
+            request.path_params = match.path_params
+        hook = self._options.process_request
+        response = None if hook is None else await _ask(hook, request)
+        if response is not None:
+            await send(exchange, response)
+            return
+        try:
+            found = _choose(request, match)
+            if isinstance(found, WebSocketEndpoint):
+                await self._serve_websocket(exchange, request, found)
+                return
+        except RemoteProtocolError as error:
+            await refuse(exchange, error)
+            return
+        await send(exchange, await _ask(found, request))
+
+    async def _serve_websocket(
+        self, exchange: HttpExchange, request: Request, endpoint: WebSocketEndpoint
+    ) -> None:
+        """Make the opening handshake and run the handler.
+
+        Raises RemoteProtocolError, before anything is sent, for a handshake to refuse.
+        """
+        options = replace(self._options, **endpoint.overrides)
+        accepted = check_request(request.head, options.policy)
+        response = accepted.response([("Date", date())])
+        ws = WebSocket(
+            await exchange.switch(response),
+            Role.SERVER,
+            request.head,
+            response,
+            accepted,
+            options=options,
+            path_params=request.path_params,
+            context=request.context,
+        )
+        self._websockets.add(ws)
+        try:
+            if self._stopping is not None:
+                ws.begin_close(*_STOP)
+            await _run_handler(endpoint.handler, ws)
+            await ws.wait_closed()
+        finally:
+            ws.abort()  # where this is cancelled; otherwise it is closed
+            self._websockets.discard(ws)
+
+
+def _always(handler: WebSocketHandler) -> Callable[[str], Match]:
+    """Return a match of every path with one handler."""
+    match = Match(Resource(WebSocketEndpoint(handler)), {})
+    return lambda path: match
+
+
+def _choose(request: Request, match: Match | None) -> WebSocketEndpoint | HttpHandler:
+    """Return what a request is for.
+
+    Raises RemoteProtocolError: 404 for a path without anything, 405 for another method.
+    """
+    if match is None:
+        raise RemoteProtocolError(
+            f"nothing is at {request.path[:200]}", "RFC 9110 §15.5.5", status=404
+        )
+    resource = match.resource
+    handler = resource.handler_for(request.method)
+    wants_websocket = request.method == "GET" and is_upgrade_request(request.head)
+    if resource.websocket is not None and (
+        wants_websocket or (handler is None and request.method == "GET")
+    ):
+        return resource.websocket
+    if handler is None:
+        raise RemoteProtocolError(
+            f"{request.path[:200]} has no {request.method[:32]}",
+            "RFC 9110 §15.5.6",
+            status=405,
+            headers=[("Allow", resource.allowed)],
+        )
+    return handler
+
+
+async def _ask(
+    handler: Callable[[Request], Awaitable[_Answer]], request: Request
+) -> _Answer | Response:
+    """Return the handler's answer; one that fails is logged, and the client told no more than 500.
+
+    What the client did wrong, or that it is gone, is for the connection to deal with.
+    """
+    try:
+        return await handler(request)
+    except (RemoteProtocolError, StreamError):
+        raise
+    except Exception:
+        logger.exception("the handler of %s %s failed", request.method, request.path)
+        return Response.text("500 Internal Server Error\n", 500)
+
+
+async def _run_handler(handler: WebSocketHandler, ws: WebSocket) -> None:
+    """Run a handler and begin to close: with 1000, or where it failed 1011 and no details."""
+    try:
+        await handler(ws)
+    except (ConnectionClosed, ConnectError, StreamError) as error:
+        logger.debug("%r: %s", ws, error)
+        ws.begin_close(CloseCode.INTERNAL_ERROR)
+    except RemoteProtocolError as error:
+        ws.begin_close(error.close_code, cut_reason(error.message))
+    except Exception:
+        logger.exception("the handler of %r failed", ws)
+        ws.begin_close(CloseCode.INTERNAL_ERROR)
+    else:
+        ws.begin_close()
+
+
+@contextmanager
+def _stopped_by_signals(server: Server) -> Iterator[None]:
+    """Stop the server at SIGINT and SIGTERM; at a second one, at once."""
+    loop = asyncio.get_running_loop()
+    tasks: list[asyncio.Task[None]] = []
+
+    def stop() -> None:
+        tasks.append(asyncio.create_task(server.abort() if tasks else server.close()))
+
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in _STOP_SIGNALS:
+            loop.remove_signal_handler(number)
