@@ -158,7 +158,7 @@ class Connecting:
             response,
             accepted,
             options=options,
-            observe=options.observe,
+            on_frame=options.on_frame,
         )
 
 
