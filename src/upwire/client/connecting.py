@@ -158,7 +158,7 @@ class Connecting:
             response,
             accepted,
             options=options,
-            on_frame=options.on_frame,
+            observe=options.observe,
         )
 
 

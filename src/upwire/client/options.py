@@ -13,7 +13,7 @@ from upwire.wire.http1 import HeadLimits
 from upwire.wire.websocket import FrameInfo
 
 FieldLines = Headers | Mapping[str, str] | Iterable[tuple[str, str]]
-OnFrame = Callable[[FrameInfo], None]
+Observe = Callable[[FrameInfo], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class ClientOptions(WebSocketOptions):
     follow_redirects: go where a 3xx leads, 5 times at most, never from wss to ws, and without
         credentials to another origin.
     limits: of the response's head.
-    on_frame: is called with every frame that came or went.
+    observe: is called with every frame that came or went.
     """
 
     headers: FieldLines = ()
@@ -40,7 +40,7 @@ class ClientOptions(WebSocketOptions):
     ssl: SSLContext | None = None
     follow_redirects: bool = False
     limits: HeadLimits = field(default_factory=HeadLimits)
-    on_frame: OnFrame | None = None
+    observe: Observe | None = None
 
     def __post_init__(self) -> None:
         WebSocketOptions.__post_init__(self)
@@ -63,4 +63,4 @@ class ClientKeywords(WebSocketKeywords, total=False):
     ssl: SSLContext | None
     follow_redirects: bool
     limits: HeadLimits
-    on_frame: OnFrame | None
+    observe: Observe | None

@@ -41,10 +41,10 @@ def open_on(
     options: WebSocketOptions = QUIET,
     *,
     deflate: DeflateParameters | None = None,
-    on_frame: Callable[[FrameInfo], None] | None = None,
+    observe: Callable[[FrameInfo], None] | None = None,
 ) -> WebSocket:
     accepted = Accepted("", "chat", deflate)
-    return WebSocket(stream, role, REQUEST, RESPONSE, accepted, options=options, on_frame=on_frame)
+    return WebSocket(stream, role, REQUEST, RESPONSE, accepted, options=options, observe=observe)
 
 
 def open_pair(options: WebSocketOptions = QUIET) -> tuple[WebSocket, WebSocket]:
@@ -113,7 +113,7 @@ def test_messages_are_compressed_where_agreed() -> None:
         near, far = memory_pair()
         frames: list[FrameInfo] = []
         deflate = DeflateParameters()
-        client = open_on(near, Role.CLIENT, deflate=deflate, on_frame=frames.append)
+        client = open_on(near, Role.CLIENT, deflate=deflate, observe=frames.append)
         server = open_on(far, Role.SERVER, deflate=deflate)
         await client.send("a" * 1000)
         assert await server.recv() == "a" * 1000
@@ -128,7 +128,7 @@ def test_frames_are_shown_as_they_come_and_go() -> None:
     async def main() -> None:
         near, far = memory_pair()
         frames: list[FrameInfo] = []
-        client = open_on(near, Role.CLIENT, on_frame=frames.append)
+        client = open_on(near, Role.CLIENT, observe=frames.append)
         server = open_on(far, Role.SERVER)
         await client.send("hello")
         await server.send(b"hi")

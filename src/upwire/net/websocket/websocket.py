@@ -65,11 +65,11 @@ class WebSocket:
         options: WebSocketOptions,
         path_params: Mapping[str, str] | None = None,
         context: dict[str, Any] | None = None,  # Any: the values are the application's
-        on_frame: Callable[[FrameInfo], None] | None = None,
+        observe: Callable[[FrameInfo], None] | None = None,
     ) -> None:
         """Take over a stream behind the opening handshake that accepted sums up.
 
-        on_frame: is called with every frame that came or went.
+        observe: is called with every frame that came or went.
         """
         self.request = request
         self.response = response
@@ -79,8 +79,8 @@ class WebSocket:
         self.id = secrets.token_hex(8)
         self._stream = stream
         self._options = options
-        self._observe = on_frame
-        self._frames: list[FrameInfo] | None = None if on_frame is None else []
+        self._observe = observe
+        self._frames: list[FrameInfo] | None = None if observe is None else []
         deflate, is_client = accepted.deflate, role is Role.CLIENT
         self._connection = Connection(
             role,
