@@ -271,10 +271,15 @@ def test_a_limit_counts_on_past_a_final_block() -> None:
         codec.decompress(final + bytes.fromhex("f248cdc9c90700"), True, 9)
 
 
-def test_many_final_blocks_are_refused() -> None:
+@pytest.mark.parametrize("step", [1, 1000])
+def test_final_blocks_may_be_some_but_not_many(step: int) -> None:
     codec = PerMessageDeflate(DeflateParameters(), is_client=False)
-    with pytest.raises(RemoteProtocolError, match="too many final blocks") as caught:
-        codec.decompress(b"\x03\x00" * 3, False, 100)
+    for _ in range(2):
+        assert codec.decompress(b"\x03\x00" * 64 + b"\x00", True, 100) == b""
+    octets = b"\x03\x00" * 65
+    with pytest.raises(RemoteProtocolError, match="too many final blocks") as caught:  # noqa: PT012
+        for at in range(0, len(octets), step):
+            codec.decompress(octets[at : at + step], False, 100)
     assert caught.value.close_code == 1007
 
 

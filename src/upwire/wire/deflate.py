@@ -17,6 +17,7 @@ NAME = "permessage-deflate"
 _TAIL = b"\x00\x00\xff\xff"  # ends a sync flush; left out on the wire (§7.2.1)
 _EMPTY_BLOCK = b"\x00"  # with the tail, a stored block of nothing (§7.2.3.6)
 _MAX_BITS = 15
+_MAX_ENDED_STREAMS = 64  # in a message: an inflater for every two octets would keep us busy
 _WINDOW_BITS = {str(bits): bits for bits in range(8, _MAX_BITS + 1)}
 _FLAGS = ("server_no_context_takeover", "client_no_context_takeover")
 _BITS = ("server_max_window_bits", "client_max_window_bits")
@@ -139,6 +140,7 @@ class PerMessageDeflate:
         self._resets_inflater, self._inflater_bits = peers
         self._deflater: zlib._Compress | None = None
         self._inflater: zlib._Decompress | None = None
+        self._ended_streams = 0  # in the message that is coming
 
     def compress(self, fragment: bytes, is_final: bool = True) -> bytes:
         """Return the payload of the message's next fragment, by default of a whole one. §7.2.1."""
@@ -161,10 +163,12 @@ class PerMessageDeflate:
         """
         octets = fragment + _TAIL if is_final else fragment
         inflated = self._inflate(octets, limit)
-        if self._inflater is not None and self._inflater.eof:
-            inflated += self._inflate_past_end(limit - len(inflated))
-        if is_final and self._resets_inflater:
-            self._inflater = None
+        while self._inflater is not None and self._inflater.eof:
+            inflated += self._inflate(self._take_next_stream(), limit - len(inflated))
+        if is_final:
+            self._ended_streams = 0
+            if self._resets_inflater:
+                self._inflater = None
         return inflated
 
     def _new_deflater(self) -> zlib._Compress:
@@ -184,9 +188,9 @@ class PerMessageDeflate:
             self._inflater = zlib.decompressobj(-self._inflater_bits)
         try:
             inflated = self._inflater.decompress(octets, limit + 1)
-        except zlib.error as error:
+        except zlib.error:
             raise RemoteProtocolError(
-                f"message does not inflate: {error}", "RFC 7692 §7.2.2", close_code=1007
+                "message does not inflate", "RFC 7692 §7.2.2", close_code=1007
             ) from None
         if len(inflated) > limit:
             raise RemoteProtocolError(
@@ -194,20 +198,17 @@ class PerMessageDeflate:
             )
         return inflated
 
-    def _inflate_past_end(self, limit: int) -> bytes:
-        """Go on behind a block with BFINAL set, where the sender began a new stream. §7.2.3.4.
-
-        Once in a call: an inflater for every two octets would be a cheap way to keep us busy.
-        """
+    def _take_next_stream(self) -> bytes:
+        """Return what is behind a block with BFINAL set, where the sender began anew. §7.2.3.4."""
         assert self._inflater is not None
         rest = self._inflater.unused_data
         self._inflater = None
-        inflated = self._inflate(rest, limit)
-        if self._inflater is not None and self._inflater.eof:
+        self._ended_streams += 1
+        if self._ended_streams > _MAX_ENDED_STREAMS:
             raise RemoteProtocolError(
                 "message has too many final blocks", "RFC 7692 §7.2.3.4", close_code=1007
             )
-        return inflated
+        return rest
 
 
 def _elements(values: Iterable[str]) -> list[tuple[str, list[tuple[str, str | None]]]]:
