@@ -75,7 +75,7 @@ class Listener:
     def bind(self, host: str | None, port: int) -> None:
         """Listen on every address of host, all of the machine's for None; port 0 lets it choose.
 
-        Connections wait until `start()`. Raises ConfigError that names the address.
+        Connections wait for `start()`. Raises ConfigError that names the address.
         """
         shown = f"{host or '*'}:{port}"
         try:
@@ -84,7 +84,7 @@ class Listener:
             raise _cannot_listen(shown, error) from error
         for family, _, _, _, address in dict.fromkeys(found):
             sock = _listen(family, (address[0], port, *address[2:]), self._backlog)
-            self._sockets.append(sock)
+            self._add(sock)
             port = sock.getsockname()[1]
 
     def bind_unix(self, path: str) -> None:
@@ -99,7 +99,7 @@ class Listener:
                 raise
             os.unlink(path)
             sock = _listen(socket.AF_UNIX, path, self._backlog)
-        self._sockets.append(sock)
+        self._add(sock)
         self._unix_paths.append(_UnixPath(path, os.lstat(path).st_ino))
 
     def inherit(self, sock: socket.socket | int) -> None:
@@ -110,7 +110,7 @@ class Listener:
             taken.listen(self._backlog)
         except OSError as error:
             raise _cannot_listen(f"inherited socket {sock}", error) from error
-        self._sockets.append(taken)
+        self._add(taken)
 
     def start(self) -> None:
         """Begin to accept. Called with the loop running."""
@@ -150,6 +150,11 @@ class Listener:
 
     async def __aexit__(self, *_: object) -> None:
         await self.drain(0)
+
+    def _add(self, sock: socket.socket) -> None:
+        self._sockets.append(sock)
+        if self._is_accepting:
+            asyncio.get_running_loop().add_reader(sock, self._accept, sock)
 
     def _regulate_accepting(self) -> None:
         """Watch the sockets exactly while there is room for one more connection."""

@@ -365,7 +365,7 @@ class Stream(asyncio.Protocol):
         try:
             await waiter
         except TimeoutError:
-            message = f"timed out after {timeout_s:g} s"
+            message = f"timed out after {timeout_s:.3g} s"
             raise StreamError(message, doing=doing, is_timeout=True) from None
         finally:
             timer.cancel()
