@@ -15,10 +15,9 @@ from upwire.errors import (
 )
 from upwire.net.websocket import WebSocket, WebSocketOptions
 from upwire.server import Request, Response, Routes, Server, run, serve
+from upwire.version import __version__
 from upwire.wire.deflate import DeflateOptions
 from upwire.wire.frames import CloseCode
-
-__version__ = "0.1.0"
 
 __all__ = [
     "CloseCode",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from upwire import __version__
+from upwire.version import __version__
 from upwire.errors import ConfigError, Problem
 from upwire.net.stream import Stream
 from upwire.proxy.cycle import Cycle, Surroundings, resolve_with

@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.utils import formatdate
 from functools import lru_cache
 
-from upwire import __version__
+from upwire.version import __version__
 from upwire.proxy.request import Request
 from upwire.proxy.route import WILDCARDS
 from upwire.wire.fields import Headers

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from typing import Protocol
 
-from upwire import __version__
+from upwire.version import __version__
 from upwire.net.http1 import HttpConnection, HttpExchange
 from upwire.net.listener import Listener
 from upwire.net.stream import Address, Stream
