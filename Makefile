@@ -35,11 +35,11 @@ test-compiled: $(VENV)/.dev $(VENV)/.package
 	PYTHONPATH= UPWIRE_EXPECT=compiled $(PYTEST) $(ARGS)
 
 test-pure: $(VENV)/.dev $(VENV)/.package
-	PYTHONPATH=src UPWIRE_EXPECT=pure $(PYTEST) $(ARGS)
+	PYTHONPATH=$(CURDIR)/src UPWIRE_EXPECT=pure $(PYTEST) $(ARGS)
 
 autobahn: $(VENV)/.dev $(VENV)/.package
 	PYTHONPATH= UPWIRE_EXPECT=compiled $(BIN)/python tests/conformance/autobahn.py $(ARGS)
-	PYTHONPATH=src UPWIRE_EXPECT=pure $(BIN)/python tests/conformance/autobahn.py $(ARGS)
+	PYTHONPATH=$(CURDIR)/src UPWIRE_EXPECT=pure $(BIN)/python tests/conformance/autobahn.py $(ARGS)
 
 bench: $(VENV)/.dev $(VENV)/.package
 	PYTHONPATH= $(BIN)/python bench/echo.py $(ARGS)

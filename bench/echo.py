@@ -80,7 +80,7 @@ def serve_websockets(report: Connection) -> None:
 def serve_picows(report: Connection) -> None:
     from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
-    class Echo(WSListener):  # type: ignore[misc]  # picows has no types
+    class Echo(WSListener):
         def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
             if frame.msg_type == WSMsgType.CLOSE:
                 transport.disconnect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -88,9 +89,15 @@ def test_a_key_needs_its_certificate() -> None:
 @asynccontextmanager
 async def running(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run `upwire serve` in a folder; end it if it is still there."""
+    paths = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, paths))}
     command = [sys.executable, "-m", "upwire", "serve", *arguments]
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *command,
+        cwd=folder,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     try:
         async with asyncio.timeout(RUN_TIMEOUT_S):

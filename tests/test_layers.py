@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "upwire"
-CORE = ("errors", "wire", "conf")
+CORE = ("errors", "version", "wire", "conf")
 WAITING = {"asyncio", "socket", "ssl", "time", "random", "secrets", "os", "logging"}
 ROWS = {
     "errors": "",
+    "version": "",
     "wire": "",
     "wire.fields": "",
     "wire.http1": "wire.fields",
@@ -39,18 +40,15 @@ ROWS = {
     "net.relay": "net.stream wire._codec",
     "client": "net wire",
     "server": "net wire",
-    "proxy": "conf net wire",
+    "proxy": "version conf net wire",
     "proxy.route": "conf",
-    "proxy.headers": "conf wire",
-    "proxy.access_log": "conf",
-    "proxy.modules": "proxy conf wire",
-    "proxy.tunnel": "net wire",
-    "demo": "server client net",
+    "proxy.headers": "proxy.route proxy.target conf wire",
+    "demo": "server client net wire",
     "application": "server net",
     "terminal": "client net wire",
-    "cli": "upwire application terminal proxy demo wire",
+    "cli": "version application terminal proxy demo wire",
     "__main__": "cli",
-    "upwire": "client server net wire",
+    "upwire": "version client server net wire",
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from upwire.errors import ConfigError, UpwireError
 from upwire.net.tls import server_context
 from upwire.net.websocket import WebSocket
-from upwire.server import Routes, run
+from upwire.server import Routes, Server, run
 
 Application = Routes | Callable[[WebSocket], Awaitable[None]]
 
@@ -106,7 +106,14 @@ def _serve(application: Application, options: ServeOptions) -> None:
         origins=options.origin or None,
         subprotocols=options.subprotocol,
         max_message_octets=options.max_message_octets,
+        on_start=_announce,
     )
+
+
+def _announce(server: Server) -> None:
+    for address in server.addresses:
+        where = address if isinstance(address, str) else f"{address[0]} port {address[1]}"
+        print(f"upwire serve: listening on {where}", flush=True)
 
 
 def _import(name: str) -> object:

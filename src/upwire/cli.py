@@ -16,11 +16,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import upwire
 from upwire import application, terminal
 from upwire.demo import launch
 from upwire.errors import RemoteProtocolError, UpwireError
 from upwire.proxy import process
+from upwire.version import __version__
 from upwire.wire import _codec
 
 INTERRUPTED = 130
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def version() -> str:
     """Return the version, whether the hot modules are compiled, and the Python that runs it."""
     mode = "compiled" if _codec.is_compiled() else "pure"
-    return f"upwire {upwire.__version__} ({mode}) Python {platform.python_version()}"
+    return f"upwire {__version__} ({mode}) Python {platform.python_version()}"
 
 
 def add_options(parser: argparse.ArgumentParser, options: type) -> None:

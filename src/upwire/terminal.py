@@ -165,14 +165,14 @@ def read_command(line: str) -> Command:
 
 async def talk(options: ConnectOptions, lines: AsyncIterator[str], screen: Screen) -> int:
     """Connect, send the lines, show what comes. Raises UpwireError where no connection comes up."""
-    on_frame = screen.frame if options.frames else lambda frame: _show_ping(frame, screen)
+    observe = screen.frame if options.frames else lambda frame: _show_ping(frame, screen)
     async with connect(
         options.url,
         headers=_fields(options.header),
         subprotocols=options.subprotocol,
         origin=options.origin,
         ssl=client_context(is_verified=False) if options.insecure else None,
-        on_frame=on_frame,
+        observe=observe,
     ) as ws:
         screen.note(_describe(options.url, ws))
         await _converse(ws, options, lines, screen)
