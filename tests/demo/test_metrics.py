@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -86,12 +87,23 @@ def test_a_process_is_read_with_its_children() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()  # it runs
-        percent, octets = ProcessGauge(os.getpid()).read()
+        reading = ProcessGauge(os.getpid()).read()
         both = sum(psutil.Process(pid).memory_info().rss for pid in (os.getpid(), child.pid))
         child.communicate(b"\n")
 
-    assert percent == 0.0  # nothing to compare with yet
-    assert octets == pytest.approx(both, rel=0.05)
+    assert reading.cpu_percent == 0.0  # nothing to compare with yet
+    assert reading.memory_octets == pytest.approx(both, rel=0.05)
+
+
+def test_open_connections_of_a_process_are_counted() -> None:
+    gauge = ProcessGauge(os.getpid())
+    before = gauge.read().connections
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0],
+    ):
+        assert gauge.read().connections == before + 2
 
 
 def test_a_child_that_ends_while_it_is_read_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +114,7 @@ def test_a_child_that_ends_while_it_is_read_is_left_out(monkeypatch: pytest.Monk
     gauge = ProcessGauge(os.getpid())
     monkeypatch.setattr(psutil.Process, "children", lambda *_, **__: [Ended(os.getppid())])
 
-    assert gauge.read()[1] > 0
+    assert gauge.read().memory_octets > 0
 
 
 def test_the_status_gives_counts_and_rates() -> None:

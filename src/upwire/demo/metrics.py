@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,23 @@ class MachineGauge:
         return 100 * busy_s / all_s if all_s > 0 else 0.0
 
 
+@dataclass(slots=True)
+class ProcessReading:
+    """What some processes take together. cpu_percent: of a core, since the last reading."""
+
+    cpu_percent: float = 0.0
+    memory_octets: int = 0
+    connections: int = 0
+
+    def add(self, process: psutil.Process) -> None:
+        """Add a process, or raise psutil.Error and add nothing."""
+        memory_octets = process.memory_info().rss
+        sockets = process.net_connections("tcp")
+        self.cpu_percent += process.cpu_percent()
+        self.memory_octets += memory_octets
+        self.connections += sum(socket.status == psutil.CONN_ESTABLISHED for socket in sockets)
+
+
 class ProcessGauge:
     """Reads a process and those that it started, as a master and its workers."""
 
@@ -89,24 +107,20 @@ class ProcessGauge:
         self._known = {pid: psutil.Process(pid)}
         self._pid = pid
 
-    def read(self) -> tuple[float, int]:
-        """Return the processes' CPU time in percent of a core, and their octets of memory.
-
-        Raises psutil.Error when the first process is gone.
-        """
+    def read(self) -> ProcessReading:
+        """Read all of them. Raises psutil.Error when the first is gone."""
         first = self._known[self._pid]
-        octets = first.memory_info().rss
-        percent = first.cpu_percent()
+        reading = ProcessReading()
+        reading.add(first)
         present = {self._pid: first}
         for child in first.children(recursive=True):
-            process = present[child.pid] = self._known.get(child.pid, child)
-            try:
-                octets += process.memory_info().rss
-                percent += process.cpu_percent()
-            except psutil.NoSuchProcess:
-                del present[child.pid]
+            # psutil compares with what it kept in the object that it was asked through before.
+            process = self._known.get(child.pid, child)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                reading.add(process)
+                present[child.pid] = process
         self._known = present
-        return percent, octets
+        return reading
 
 
 class StatusGauge:
@@ -197,8 +211,7 @@ class Sampler:
 
     def _read_process(self, pid: int) -> dict[str, float]:
         self._process = self._process or ProcessGauge(pid)
-        percent, octets = self._process.read()
-        return {"cpu_percent": percent, "memory_octets": octets}
+        return asdict(self._process.read())
 
 
 def count_tcp_sockets(files: tuple[Path, ...] = _SOCKSTAT) -> int | None:

@@ -14,12 +14,12 @@ export function niceCeiling(value) {
   return step * power;
 }
 
-/** Short text for an axis: 1500 is "1.5k". */
+/** Short text for an axis: 15000 is "15k". */
 export function short(value) {
   for (const [size, sign] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
-    if (value >= size) return `${+(value / size).toPrecision(3)}${sign}`;
+    if (value >= size * 10) return `${+(value / size).toPrecision(3)}${sign}`;
   }
-  return `${+value.toPrecision(3)}`;
+  return value >= 1000 ? value.toFixed(0) : `${+value.toPrecision(3)}`;
 }
 
 export class Plot {
