@@ -55,31 +55,28 @@ class StaticFolder:
         return await asyncio.to_thread(self._answer, request, segments)
 
     def _answer(self, request: Request, segments: Sequence[str]) -> Response:
-        path = self._locate(segments)
-        if path is not None and path.is_dir():
-            if not request.path.endswith("/"):
-                return _redirect_to_folder(request)
-            path /= INDEX
         try:
-            if path is not None:
-                return self._answer_with(path, request)
-        except OSError:  # absent, unreadable, or no file at all: not the client's to know
-            pass
-        return Response.text("no such file\n", 404)
+            path = self._locate(segments)
+            names_folder = request.path.endswith("/")
+            if path.is_dir():
+                if not names_folder:
+                    return _redirect_to_folder(request)
+                path /= INDEX
+            elif names_folder:
+                raise FileNotFoundError(f"{path} is no folder")
+            return self._answer_with(path, request)
+        except OSError:  # absent, unreadable, or not to be served: not the client's to know which
+            return Response.text("404 Not Found: no such file\n", 404)
 
-    def _locate(self, segments: Sequence[str]) -> Path | None:
-        """Return the path that the segments name, or None where they may not lead.
-
-        The last segment of a folder's path is empty.
-        """
+    def _locate(self, segments: Sequence[str]) -> Path:
+        """Return the path that the segments name. OSError where they may not lead."""
         named = segments[:-1] if segments and not segments[-1] else segments
         if any(segment in ("", ".", "..") or set("/\\\0") & set(segment) for segment in named):
-            return None
-        try:
-            path = self._root.joinpath(*named).resolve()
-        except OSError:  # a loop of links
-            return None
-        return path if path.is_relative_to(self._root) else None
+            raise PermissionError("a segment is none of a file's name")
+        path = Path(os.path.realpath(self._root.joinpath(*named)))
+        if not path.is_relative_to(self._root):
+            raise PermissionError(f"{path} is not below {self._root}")
+        return path
 
     def _answer_with(self, path: Path, request: Request) -> Response:
         """Answer with the file; OSError if it cannot be read."""
