@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from upwire.version import __version__
 from upwire.errors import ConfigError, Problem
 from upwire.net.stream import Stream
 from upwire.proxy.cycle import Cycle, Surroundings, resolve_with
@@ -23,6 +22,7 @@ from upwire.proxy.load import NGINX_VERSION, LoadedFile, load_file, parse_versio
 from upwire.proxy.ports import Ports
 from upwire.proxy.route import ListenAddress
 from upwire.proxy.status import Counters, StatusServer
+from upwire.version import __version__
 
 TICK_S = 1.0
 """How often buffered logs are written and idle connections looked after."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from email.utils import formatdate
 from functools import lru_cache
 
-from upwire.version import __version__
 from upwire.proxy.request import Request
 from upwire.proxy.route import WILDCARDS
+from upwire.version import __version__
 from upwire.wire.fields import Headers
 from upwire.wire.http1 import ResponseHead, reason_phrase
 
@@ -56,9 +56,12 @@ async def start_response(
 ) -> None:
     """Send the head of a final response; length in octets, None where it is not known.
 
-    `add_header` applies here, to the upstream's responses as well as to our own.
+    `add_header` applies here, to the upstream's responses as well as to our own, and so does the
+    status that `error_page` gives to what stands in for an error.
     """
     assert request.http is not None
+    if request.status_override is not None:
+        status, reason = request.status_override, None
     head = build_head(request, status, fields, length=length, reason=reason)
     request.reply.is_started = True
     note_head(request, head)

@@ -7,10 +7,10 @@ import time
 from collections import Counter
 from typing import Protocol
 
-from upwire.version import __version__
 from upwire.net.http1 import HttpConnection, HttpExchange
 from upwire.net.listener import Listener
 from upwire.net.stream import Address, Stream
+from upwire.version import __version__
 
 
 class LiveTunnel(Protocol):
