@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 from upwire.errors import RemoteProtocolError, StreamError
@@ -10,6 +11,8 @@ from upwire.proxy.modules import index, proxy, rewrite, static, stub_status
 from upwire.proxy.request import Handled, Outcome, Request
 from upwire.proxy.special_response import answer
 from upwire.proxy.target import escape_path, parse_host, parse_target
+
+_METHOD = re.compile(r"[A-Z_-]+")
 
 Handler = Callable[[Request], Awaitable[Handled]]
 
@@ -57,7 +60,9 @@ class Exchange:
         counters.in_flight += 1
         try:
             handled = self._read_target()
-            if handled is None:
+            if handled is not None:
+                request.is_last = True
+            else:
                 handled = await run_phases(request)
             while handled is not Outcome.DONE:
                 handled = await self._go_on(handled)
@@ -104,6 +109,9 @@ class Exchange:
         request.server, captures = request.client.servers.find(request.host)
         request.settle(None)
         request.capture(captures)
+        if not _METHOD.fullmatch(request.method):
+            request.log("info", f"client sent invalid method {request.method}")
+            return 400
         if request.method in ("TRACE", "CONNECT"):
             request.log("info", f"client sent {request.method} method")
             return 405

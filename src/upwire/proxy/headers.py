@@ -6,7 +6,7 @@ nginx's `proxy_set_header` lists replace fields, its defaults drop the hop-by-ho
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from upwire.conf.model import ProxyPass, ProxyRedirect, ProxySettings
 from upwire.conf.regex import Regex
@@ -58,12 +58,12 @@ def upstream_target(
 
 
 def downstream_fields(
-    head: ResponseHead, proxy: ProxySettings, lookup: Lookup
+    head: ResponseHead, proxy: ProxySettings, lookup: Lookup, make_absolute: Callable[[str], str]
 ) -> list[tuple[str, str]]:
     """Return the fields of an upstream's response that the client gets.
 
     Hidden fields, and those of the hop, are left out; Location and Refresh are rewritten as
-    `proxy_redirect` says.
+    `proxy_redirect` says; a Location that this made a path is completed by make_absolute.
     """
     fields: list[tuple[str, str]] = []
     seen: set[str] = set()
@@ -74,7 +74,9 @@ def downstream_fields(
         if key in _SINGLE:
             seen.add(key)
         if key == "location":
-            value = rewrite_redirect(value, proxy.redirects, lookup)
+            rewritten = rewrite_redirect(value, proxy.redirects, lookup)
+            is_path = rewritten is not value and rewritten.startswith("/")
+            value = make_absolute(rewritten) if is_path else rewritten
         elif key == "refresh":
             value = _rewrite_refresh(value, proxy.redirects, lookup)
         fields.append((name, value))

@@ -78,7 +78,8 @@ class Request:
     """One request, from its head to its line in the access log.
 
     uri and args change with internal redirects; target keeps what the client wrote.
-    is_settled: the location was named, and is not looked for by the path.
+    is_settled: the location was named, and is not looked for by the path. is_last: the connection
+    ends after nginx's own page. status_override: what `error_page` answers in an error's place.
     """
 
     __slots__ = (
@@ -95,6 +96,7 @@ class Request:
         "internal_redirects",
         "is_error_page",
         "is_internal",
+        "is_last",
         "is_settled",
         "is_uri_changed",
         "location",
@@ -160,6 +162,7 @@ class Request:
         self.is_internal = False
         self.is_uri_changed = False
         self.is_settled = False
+        self.is_last = False
         self.is_error_page = False
         self.status_override: int | None = None
 

@@ -65,7 +65,8 @@ class LocationTable:
         self._redirects = {
             location.pattern[:-1]: location
             for location in (*self._prefixes.values(), *self._exact.values())
-            if location.pattern.endswith("/") and (location.settings.handler or "").endswith("_pass")
+            if location.pattern.endswith("/")
+            and (location.settings.handler or "").endswith("_pass")
         }
 
     def find(self, uri: str) -> Route:

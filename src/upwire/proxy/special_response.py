@@ -31,7 +31,8 @@ async def answer(request: Request, status: int) -> Handled:
     if page is not None:
         return await _answer_with_page(request, status, page)
     shown, detail = client_fault(status)
-    await _send_page(request, request.status_override or shown, detail)
+    request.status_override = None
+    await _send_page(request, shown, detail)
     return Outcome.DONE
 
 
@@ -78,9 +79,9 @@ async def _answer_with_page(request: Request, status: int, page: ErrorPage) -> H
         return request.redirect_internally(path, args)
     if uri.startswith("@"):
         return _enter_named(request, uri[1:])
-    shown = request.status_override if request.status_override in _REDIRECTS else 302
+    shown, request.status_override = request.status_override, None
     request.redirect_to = uri
-    await _send_page(request, shown or 302, "")
+    await _send_page(request, shown if shown in _REDIRECTS else 302, "")
     return Outcome.DONE
 
 
@@ -104,6 +105,6 @@ async def _send_page(request: Request, shown: int, detail: str) -> None:
         fields.append(
             ("Location", absolute_location(request, where) if where.startswith("/") else where)
         )
-    if shown in ENDS_CONNECTION:
+    if shown in ENDS_CONNECTION or request.is_last:
         fields.append(("Connection", "close"))
     await respond(request, shown, fields, content)

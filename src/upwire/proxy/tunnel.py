@@ -6,10 +6,13 @@ explains. Here a half-close carries what is in flight, and a timeout is named at
 
 from __future__ import annotations
 
+import errno
+
 from upwire.conf.syntax import Position
 from upwire.errors import StreamError
 from upwire.net.relay import Cause, Relay, RelayEnd, Side
 from upwire.net.stream import Stream
+from upwire.proxy.error_log import describe_error
 from upwire.proxy.request import Request, UpstreamTry
 
 _DOING = "while proxying upgraded connection"
@@ -55,10 +58,11 @@ class Tunnel:
         request = self._request
         if end.cause is Cause.IDLE:
             timeout_s = request.settings.proxy.read_timeout_s
+            reason = describe_error(OSError(errno.ETIMEDOUT, ""))
             request.log(
                 "warn",
-                f"nothing moved for {timeout_s:g} s, the proxy_read_timeout of "
-                f"{_describe_location(request)}: tunnel closed {_DOING}",
+                f"upstream timed out {reason} {_DOING}: nothing moved for {timeout_s:g} s, the "
+                f"proxy_read_timeout of {_describe_location(request)}",
             )
         elif end.cause is Cause.LOST:
             side = "client" if end.side is Side.DOWNSTREAM else "upstream"

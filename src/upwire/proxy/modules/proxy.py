@@ -6,7 +6,7 @@ import errno
 import re
 import ssl
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from upwire.conf.model import ProxyPass
 from upwire.errors import ConnectError, RemoteProtocolError, StreamError
@@ -18,7 +18,14 @@ from upwire.proxy.client_watch import ClientGone, ClientWatch
 from upwire.proxy.error_log import describe_error
 from upwire.proxy.headers import downstream_fields, upstream_request, upstream_target
 from upwire.proxy.request import Handled, Outcome, Request, UpstreamTry
-from upwire.proxy.response import build_head, finish, note_head, send, start_response
+from upwire.proxy.response import (
+    absolute_location,
+    build_head,
+    finish,
+    note_head,
+    send,
+    start_response,
+)
 from upwire.proxy.special_response import has_error_page
 from upwire.proxy.tunnel import Tunnel
 from upwire.proxy.upstream import Hold, Upstreams
@@ -311,10 +318,10 @@ class _Gateway:
         if request.settings.proxy.intercept_errors and has_error_page(request, head.status):
             self._settle(attempt)
             return head.status
-        fields = downstream_fields(head, request.settings.proxy, request.lookup)
-        await start_response(
-            request, _final_status(request, head), fields, length=None, reason=head.reason
+        fields = downstream_fields(
+            head, request.settings.proxy, request.lookup, partial(absolute_location, request)
         )
+        await start_response(request, head.status, fields, length=None, reason=head.reason)
         connection = _http_of(hold)
         timeout_s = request.settings.proxy.read_timeout_s
         try:
@@ -335,7 +342,9 @@ class _Gateway:
             raise TryFailed(
                 "invalid_header", f"upstream switched protocols unasked while {_READING_HEAD}"
             )
-        fields = downstream_fields(head, request.settings.proxy, request.lookup)
+        fields = downstream_fields(
+            head, request.settings.proxy, request.lookup, partial(absolute_location, request)
+        )
         fields.append(("Connection", "upgrade"))
         sent = build_head(request, 101, fields, length=None, reason=head.reason)
         request.reply.is_started = True
@@ -372,11 +381,6 @@ async def _read_content(connection: HttpClientConnection, timeout_s: float) -> b
         raise _read_failure(error, _READING_BODY) from error
     except RemoteProtocolError as error:
         raise TryFailed("error", f"upstream sent invalid chunked response: {error}") from error
-
-
-def _final_status(request: Request, head: ResponseHead) -> int:
-    """Return the status for the client: that of `error_page =`, or else the upstream's."""
-    return request.status_override or head.status
 
 
 def _connect_failure(error: ConnectError) -> TryFailed:
