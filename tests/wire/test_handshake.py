@@ -136,6 +136,12 @@ class TestServer:
         error = refused(request(version=(1, 0)))
         assert error.status == 400
         assert NGINX_LINES[0] in error.mend
+        assert NGINX_LINES[1] not in error.mend
+
+    def test_http_1_0_as_nginx_sends_it_by_default(self) -> None:
+        error = refused(request(("Connection", "close"), version=(1, 0)))
+        assert error.status == 400
+        assert all(line in error.mend for line in NGINX_LINES)
 
     @pytest.mark.parametrize("value", [None, "close", "keep-alive, upgrades", '"Upgrade"'])
     def test_no_connection_token(self, value: str | None) -> None:

@@ -241,13 +241,15 @@ def _check_upgrade(head: RequestHead) -> None:
         )
     if not is_upgrade_request(head):
         raise _no_upgrade(headers)
+    has_connection_token = has_token(headers, "Connection", "upgrade")
     if head.version < (1, 1):
-        raise _bad_request(
-            "a handshake needs HTTP/1.1, this is HTTP/1.0",
-            f"use HTTP/1.1; {_NGINX_NEEDS} {_SET_VERSION}",
+        # nginx without any of the three lines sends HTTP/1.0 and Connection: close.
+        mend = (
+            f"use HTTP/1.1; {_NGINX_NEEDS} {_SET_VERSION}" if has_connection_token else _ALL_THREE
         )
+        raise _bad_request("a handshake needs HTTP/1.1, this is HTTP/1.0", mend)
     check_host(head)
-    if not has_token(headers, "Connection", "upgrade"):
+    if not has_connection_token:
         raise _bad_request(
             "Connection lacks the token upgrade",
             f"send Connection: Upgrade; {_NGINX_NEEDS} {_SET_CONNECTION}",
