@@ -97,11 +97,12 @@ class Faults:
 
     def drop_between(self, start: Position, end: Position) -> None:
         """Forget what was found in a stretch of text that turned out not to be nginx's language."""
-        self._found = [found for found in self._found if not start.order < found[0] < end.order]
+        self._found = [found for found in self._found if not start.order < found[0] <= end.order]
 
     def problems(self) -> tuple[Problem, ...]:
-        """All faults in file order; those of one place in the order they were found."""
-        return tuple(problem for _, problem in sorted(self._found, key=lambda found: found[0]))
+        """All faults in file order; those of one place in the order they were found, each once."""
+        in_order = sorted(self._found, key=lambda found: found[0])
+        return tuple(dict.fromkeys(problem for _, problem in in_order))
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,6 +172,10 @@ def _check_read(read: Callable[[str], object]) -> ValueCheck:
     return check
 
 
+def _read_size_template(text: str) -> int:
+    return 0 if "$" in text else parse_size(text)
+
+
 def _read_seconds(text: str) -> float:
     return parse_time(text, least_is_seconds=True)
 
@@ -183,6 +187,7 @@ _VALUE_CHECKS: dict[Kind, ValueCheck] = {
     Kind.BUFFERS: _check_buffers,
     Kind.NUMBER: _check_number,
     Kind.SIZE: _check_read(parse_size),
+    Kind.SIZE_TEMPLATE: _check_read(_read_size_template),
     Kind.OFFSET: _check_read(parse_offset),
     Kind.TIME: _check_read(parse_time),
     Kind.SECONDS: _check_read(_read_seconds),

@@ -30,6 +30,7 @@ _READERS: dict[str, Callable[[Directive, Assembly], object]] = {
     "error_log": logs.read_error_log,
     "root": settings.check_root,
     "alias": settings.check_root,
+    "index": settings.check_index,
     "types": settings.check_types,
     "keepalive_timeout": settings.read_keepalive_timeout,
     "error_page": settings.read_error_page,

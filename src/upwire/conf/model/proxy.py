@@ -21,6 +21,14 @@ _MISPLACED_DEFAULT = '"proxy_redirect default" should be placed after the "proxy
 _DEFAULT_WITH_VARIABLES = (
     '"proxy_redirect default" cannot be used with "proxy_pass" directive with variables'
 )
+_BUFFER_SIZES = ("proxy_buffer_size", "proxy_buffers")
+_BUSY_TOO_SMALL = (
+    '"proxy_busy_buffers_size" must be equal to or greater than the maximum of the value of '
+    '"proxy_buffer_size" and one of the "proxy_buffers"'
+)
+_BUSY_TOO_GREAT = (
+    '"proxy_busy_buffers_size" must be less than the size of all "proxy_buffers" minus one buffer'
+)
 _DEFAULT_FIELDS = (  # ngx_http_proxy_headers; "" drops the client's own field
     ("Connection", ""),
     ("Proxy-Connection", ""),
@@ -56,7 +64,7 @@ def read_proxy(scope: Scope, place: Place, assembly: Assembly) -> ProxySettings:
     """Return the settings that hold at one level; `proxy_pass` itself is never inherited."""
     passed = read_proxy_pass(scope, place, assembly)
     check_redirects(scope, assembly)
-    count, size = (scope.args("proxy_buffers") or ())[:2]
+    buffers = _read_buffers(scope, assembly)
     method = scope.one("proxy_method")
     major, _, minor = scope.text("proxy_http_version").partition(".")
     return ProxySettings(
@@ -69,7 +77,7 @@ def read_proxy(scope: Scope, place: Place, assembly: Assembly) -> ProxySettings:
         buffering=scope.flag("proxy_buffering"),
         request_buffering=scope.flag("proxy_request_buffering"),
         buffer_octets=scope.octets("proxy_buffer_size"),
-        buffers=Buffers(parse_number(count), parse_size(size)),
+        buffers=buffers,
         pass_request_headers=scope.flag("proxy_pass_request_headers"),
         pass_request_body=scope.flag("proxy_pass_request_body"),
         hide_headers=_read_hidden(scope),
@@ -135,6 +143,25 @@ def _authority(address: Address, default_port: int) -> str:
     if not address.port_text or address.port == default_port:
         return address.host
     return f"{address.host}:{address.port_text}"
+
+
+def _read_buffers(scope: Scope, assembly: Assembly) -> Buffers:
+    """Return `proxy_buffers`, after nginx's checks that all sizes fit together."""
+    count, octets = (scope.args("proxy_buffers") or ())[:2]
+    buffers = Buffers(parse_number(count), parse_size(octets))
+    lines = [scope.one(name) for name in ("proxy_busy_buffers_size", *_BUFFER_SIZES)]
+    line = next((line for line in lines if line is not None), None)
+    if line is None:
+        return buffers
+    greatest = max(buffers.octets, scope.octets("proxy_buffer_size"))
+    busy_octets = parse_size(lines[0].args[0]) if lines[0] is not None else 2 * greatest
+    if buffers.count < 2:
+        assembly.fault('there must be at least 2 "proxy_buffers"', line.position)
+    elif busy_octets < greatest:
+        assembly.fault(_BUSY_TOO_SMALL, line.position)
+    elif busy_octets > (buffers.count - 1) * buffers.octets:
+        assembly.fault(_BUSY_TOO_GREAT, line.position)
+    return buffers
 
 
 def _read_fields(scope: Scope, assembly: Assembly) -> tuple[tuple[str, Template], ...]:

@@ -111,6 +111,16 @@ def _read_index(scope: Scope, assembly: Assembly) -> tuple[Template, ...]:
     return tuple(assembly.template(name) for name in names or (_DEFAULT_INDEX,))
 
 
+def check_index(directive: Directive, assembly: Assembly) -> bool:
+    """Refuse an empty name, and warn of an absolute one before others."""
+    for name, at in zip(directive.args, directive.arg_positions, strict=True):
+        if not name:
+            raise Wrong('index "" in "index" directive is invalid', at)
+        if name.startswith("/") and at is not directive.arg_positions[-1]:
+            assembly.warn('only the last index in "index" directive should be absolute', at)
+    return True
+
+
 def _read_types(scope: Scope) -> dict[str, str]:
     """Return media types by extension, in lower case; a level's blocks add up."""
     blocks = scope.effective("types")
