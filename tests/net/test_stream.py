@@ -256,6 +256,16 @@ def test_a_closed_stream_is_cut_where_the_peer_takes_nothing() -> None:
     assert virtual_time.run(main()) == CLOSE_TIMEOUT_S
 
 
+def test_drain_lets_a_loss_in_that_is_on_its_way() -> None:
+    async def main() -> None:
+        near, _ = memory_pair()
+        memory_transport(near).lose(ConnectionResetError(104, "Connection reset by peer"))
+        with pytest.raises(StreamError, match="reset"):
+            await near.drain()
+
+    virtual_time.run(main())
+
+
 def test_cancelled_waits_leave_nothing_behind() -> None:
     async def main() -> None:
         near, _ = memory_pair()

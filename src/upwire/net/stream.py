@@ -192,6 +192,8 @@ class Stream(asyncio.Protocol):
                 await self._wait(waiter, timeout_s, doing)
             finally:
                 self._drainers.remove(waiter)
+        if self._output is not _Output.GONE and self.transport.is_closing():
+            await asyncio.sleep(0)  # the loss is on its way; who sends in a loop must let it in
         if self._output is _Output.GONE:
             raise self._loss(doing)
 

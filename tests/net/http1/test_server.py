@@ -394,6 +394,13 @@ def test_a_silent_client(octets: bytes, received: bytes, end_s: float) -> None:
     virtual_time.run(main())
 
 
+def test_the_handler_may_give_the_time_for_content() -> None:
+    async def handler(exchange: HttpExchange) -> None:
+        await exchange.read(timeout_s=3)
+
+    assert b"no content came for 3 s" in converse(POST + b"Content-Length: 9\r\n\r\n", handler)
+
+
 def test_the_deadline_of_a_head_is_for_all_of_it() -> None:
     async def main() -> None:
         client = Client(echo, timeouts=TIMEOUTS)
