@@ -87,10 +87,10 @@ def run(
     server = serve(application, host, port, unix=unix, sock=sock, ssl=ssl, **options)
 
     async def main() -> None:
-        await server.start()
-        if on_start is not None:
-            on_start(server)
         with _stopped_by_signals(server):
+            await server.start()
+            if on_start is not None:
+                on_start(server)
             await server.serve_forever()
 
     asyncio.run(main())
