@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -92,7 +93,12 @@ class Running:
     def wait_log(self, name: str, text: str) -> str:
         """Wait until a log has text in it, and return the log."""
         path = self.folder / name
-        return wait_until(lambda: text in (log := path.read_text("latin-1")) and log)
+
+        def find() -> str:
+            log = path.read_text("latin-1") if path.exists() else ""
+            return log if text in log else ""
+
+        return wait_until(find)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the proxy's first process."""
@@ -113,7 +119,7 @@ def running(
         process = subprocess.Popen(command, stderr=output, stdout=output, env=environment())
     try:
         for port in ports:
-            wait_until(lambda port=port: process.poll() is not None or _is_open(port))  # type: ignore[misc]  # mypy does not infer a lambda with defaults
+            wait_until(partial(_is_up, process, port))
         assert process.poll() is None, (folder / "output").read_text()
         yield Running(kind, folder, process)
     finally:
@@ -130,7 +136,10 @@ def wait_until(ask: Callable[[], T]) -> T:
     return answer
 
 
-def _is_open(port: int) -> bool:
+def _is_up(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Whether there is nothing left to wait for: it listens, or has ended."""
+    if process.poll() is not None:
+        return True
     with socket.socket() as sock:
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
@@ -197,11 +206,12 @@ def read_until(sock: socket.socket, end: bytes) -> bytes:
 
 def _join_chunks(octets: bytes) -> bytes:
     content = bytearray()
-    while octets:
-        size, _, octets = octets.partition(b"\r\n")
+    rest = octets
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
         length = int(size, 16)
-        content += octets[:length]
-        octets = octets[length + 2 :]
+        content += rest[:length]
+        rest = rest[length + 2 :]
     return bytes(content)
 
 
@@ -253,8 +263,13 @@ class Backend:
 def answer_with(text: str) -> Callable[[socket.socket, bytes], None]:
     """Return a script that gives every request one answer; line ends are put right."""
 
-    def script(sock: socket.socket, _: bytes) -> None:
+    def script(sock: socket.socket, request: bytes) -> None:
         head, _, content = text.partition("\n\n")
         sock.sendall((head.replace("\n", "\r\n") + "\r\n\r\n" + content).encode("latin-1"))
 
     return script
+
+
+def close_script(sock: socket.socket, _: bytes) -> None:
+    """End without an answer."""
+    sock.shutdown(socket.SHUT_RDWR)

@@ -47,8 +47,11 @@ def test_slashes_stay_where_they_are_not_merged(target: str, uri: str) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["*", "", "a/b", "host:80", "http:/x", "http:///x", "/..", "/a/../../b", "//..", "/%", "/%4"]
-    + ["/%zz", "/%00", "/%2e%2e"],
+    [
+        *("*", "", "a/b", "host:80", "http:/x", "http:///x"),
+        *("/..", "/a/../../b", "//..", "/%2e%2e"),
+        *("/%", "/%4", "/%zz", "/%00"),
+    ],
 )
 def test_what_nginx_refuses_is_refused_with_400(target: str) -> None:
     with pytest.raises(RemoteProtocolError) as caught:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from kit.nginx import (
     WAIT_S,
     Answer,
@@ -16,6 +17,7 @@ from kit.nginx import (
     Running,
     answer_with,
     ask,
+    close_script,
     frame_conf,
     free_port,
     get,
@@ -29,67 +31,7 @@ from kit.nginx import (
 
 OK = answer_with("HTTP/1.1 200 OK\nContent-Length: 2\nX-From: backend\n\nok")
 
-HTTP = """
-    log_format facts '$request|$status|$body_bytes_sent|$upstream_status|$upstream_addr';
-    access_log facts.log facts;
-    map $http_upgrade $connection_upgrade { default upgrade; '' close; }
-    map $arg_m $mapped { hostnames; default none; exact e; *.wild.org w; ~^r(.+)$ "re $1"; }
-    server {
-        listen 127.0.0.1:%(port)d;
-        server_name first.test;
-        client_max_body_size 100;
-        lingering_timeout 50ms;
-        large_client_header_buffers 4 1k;
-        location / { return 200 "root $uri"; }
-        location = /exact { return 200 "exact"; }
-        location /pre { return 200 "pre"; location /pre/in { return 200 "pre in"; } }
-        location ^~ /pre/firm { return 200 "firm"; }
-        location ~ \\.(php|txt)$ { return 200 "regex $1 $uri"; }
-        location ~* /(?<word>case)$ { return 200 "nocase $word"; }
-        location /facts { return 200 "$host|$uri|$args|$arg_a|$is_args|$request_uri|$scheme|$server_port|$server_name|$remote_addr|$request_method|$server_protocol|$http_x_one|$cookie_c|$content_length"; }
-        location /map { return 200 "$mapped"; }
-        location /moved { return 301 /there?x=1; }
-        location /away { return 302 https://example.test/x; }
-        location /gone { return 410; }
-        location /created { return 201 "made"; add_header X-Added "for $uri"; }
-        location /empty { return 204; }
-        location /paged { error_page 404 =203 /exact; error_page 403 @named; error_page 500 https://example.test/500;
-            location /paged/404 { return 404; } location /paged/403 { return 403; } location /paged/500 { return 500; } }
-        location @named { return 200 "named $uri"; }
-        location /in { internal; return 200 "secret"; }
-        location /files/ { alias %(folder)s/files/; types { text/html html; text/x-special special; } default_type application/x-default; }
-        location /rooted/ { root %(folder)s; index none.html index.html; }
-        location /plain { proxy_pass http://127.0.0.1:%(ok)d; }
-        location /kept/ { proxy_pass http://127.0.0.1:%(ok)d; }
-        location /slash/ { proxy_pass http://127.0.0.1:%(ok)d/; }
-        location /noslash { proxy_pass http://127.0.0.1:%(ok)d/; }
-        location /sub/ { proxy_pass http://127.0.0.1:%(ok)d/app/; }
-        location ~ ^/variable { proxy_pass http://127.0.0.1:%(ok)d$request_uri; }
-        location /set { proxy_pass http://127.0.0.1:%(ok)d; proxy_http_version 1.1; proxy_set_header Host $host; proxy_set_header Connection ""; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Empty ""; }
-        location /ws { proxy_pass http://127.0.0.1:%(ws)d; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; proxy_set_header Host $host; }
-        location /lost { proxy_pass http://127.0.0.1:%(ws)d; proxy_http_version 1.1; }
-        location /dead { proxy_pass http://127.0.0.1:%(dead)d; }
-        location /mute { proxy_pass http://127.0.0.1:%(mute)d; proxy_read_timeout 200ms; }
-        location /cut { proxy_pass http://127.0.0.1:%(cut)d; }
-        location /close { proxy_pass http://127.0.0.1:%(close)d; }
-        location /odd { proxy_pass http://127.0.0.1:%(odd)d; }
-        location /big { proxy_pass http://127.0.0.1:%(big)d; proxy_buffer_size 1k; proxy_buffers 4 1k; proxy_busy_buffers_size 2k; }
-    }
-    server {
-        listen 127.0.0.1:%(port)d;
-        server_name second.test *.wild.test tail.*;
-        return 200 "second $host";
-    }
-    server {
-        listen 127.0.0.1:%(port)d;
-        server_name ~^(?<part>\\w+)\\.re\\.test$;
-        return 200 "regex $part $1";
-    }
-    server {
-        listen 127.0.0.1:%(other)d;
-        return 200 "other";
-    }
-"""
+HTTP = (Path(__file__).parent / "proxy.conf").read_text()
 
 
 def ws_script(sock: socket.socket, octets: bytes) -> None:
@@ -117,11 +59,6 @@ def mute_script(sock: socket.socket, _: bytes) -> None:
 def cut_script(sock: socket.socket, _: bytes) -> None:
     """Send less than was promised."""
     sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this")
-    sock.shutdown(socket.SHUT_RDWR)
-
-
-def close_script(sock: socket.socket, _: bytes) -> None:
-    """End without an answer."""
     sock.shutdown(socket.SHUT_RDWR)
 
 
@@ -594,123 +531,3 @@ def test_many_at_once(site: Site) -> None:
     for thread in threads:
         thread.join(WAIT_S)
     assert answers == [200] * 20
-
-
-BALANCE = """
-    upstream weighted { server 127.0.0.1:%(a)d weight=5; server 127.0.0.1:%(b)d; server 127.0.0.1:%(c)d; }
-    upstream half { server 127.0.0.1:%(dead)d; server 127.0.0.1:%(a)d; }
-    upstream spare { server 127.0.0.1:%(dead)d; server 127.0.0.1:%(b)d backup; }
-    upstream down { server 127.0.0.1:%(a)d down; server 127.0.0.1:%(c)d; }
-    upstream none { server 127.0.0.1:%(a)d down; }
-    upstream flaky { server 127.0.0.1:%(close)d max_fails=0; server 127.0.0.1:%(c)d backup; }
-    upstream kept { server 127.0.0.1:%(a)d; keepalive 2; }
-    log_format tries '$request_uri $status $upstream_status $upstream_addr';
-    access_log tries.log tries;
-    server {
-        listen 127.0.0.1:%(port)d;
-        location /weighted { proxy_pass http://weighted; }
-        location /half { proxy_pass http://half; }
-        location /spare { proxy_pass http://spare; }
-        location /down { proxy_pass http://down; }
-        location /none { proxy_pass http://none; }
-        location /flaky { proxy_pass http://flaky; }
-        location /kept { proxy_pass http://kept; proxy_http_version 1.1; proxy_set_header Connection ""; }
-        location /worn { proxy_pass http://kept; }
-        location /next { proxy_pass http://flaky; proxy_next_upstream off; }
-        location /wrong { proxy_pass http://127.0.0.1:%(wrong)d; proxy_intercept_errors on; error_page 503 /instead; }
-        location = /instead { return 200 "instead"; }
-    }
-"""
-
-
-@dataclass
-class Balance:
-    """A proxy with several backends, each of which answers with its letter."""
-
-    proxy: Running
-    port: int
-    backends: dict[str, Backend]
-    ports: dict[str, int]
-
-    def tries(self, target: str) -> str:
-        """Return what the log says about the tries of one request."""
-        log = self.proxy.wait_log("tries.log", target)
-        return next(line for line in log.splitlines() if line.startswith(target + " "))
-
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        "upwire",
-        pytest.param(
-            "nginx", marks=pytest.mark.skipif(not is_nginx_there(), reason="no nginx here")
-        ),
-    ],
-)
-def balance(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Balance]:
-    letters = {
-        letter: Backend(answer_with(f"HTTP/1.1 200 OK\nContent-Length: 1\n\n{letter}"))
-        for letter in "abc"
-    }
-    wrong = Backend(answer_with("HTTP/1.1 503 Busy\nContent-Length: 4\n\nbusy"))
-    with letters["a"], letters["b"], letters["c"], wrong, Backend(close_script) as close:
-        backends = letters | {"close": close, "wrong": wrong}
-        ports = {name: backend.port for name, backend in backends.items()}
-        ports |= {"port": free_port(), "dead": free_port()}
-        kind: str = request.param
-        folder = tmp_path_factory.mktemp(kind)
-        conf = frame_conf(BALANCE % ports)
-        with running(kind, conf, folder, [ports["port"]], "--nginx", "1.22") as proxy:
-            yield Balance(proxy, ports["port"], backends, ports)
-
-
-def test_the_smooth_weighted_round_robin(balance: Balance) -> None:
-    answers = [get(balance.port, "/weighted").content.decode() for _ in range(14)]
-    assert "".join(answers) == "aabacaaaabacaa"
-
-
-def test_a_dead_peer_is_passed_over(balance: Balance) -> None:
-    assert [get(balance.port, f"/half/{number}").content for number in range(4)] == [b"a"] * 4
-    dead, live = balance.ports["dead"], balance.ports["a"]
-    assert balance.tries("/half/0") == f"/half/0 200 502, 200 127.0.0.1:{dead}, 127.0.0.1:{live}"
-    assert balance.tries("/half/1") == f"/half/1 200 200 127.0.0.1:{live}"
-    assert "upstream server temporarily disabled while" in balance.proxy.error_log()
-
-
-def test_a_backup_stands_in(balance: Balance) -> None:
-    assert get(balance.port, "/spare").content == b"b"
-
-
-def test_a_peer_that_is_down_gets_nothing(balance: Balance) -> None:
-    assert [get(balance.port, "/down").content for _ in range(3)] == [b"c"] * 3
-
-
-def test_no_peer_is_left(balance: Balance) -> None:
-    assert get(balance.port, "/none").status == 502
-    assert balance.tries("/none") == "/none 502 502 none"
-    assert "no live upstreams while connecting to upstream" in balance.proxy.error_log()
-
-
-def test_a_request_that_may_be_repeated_is(balance: Balance) -> None:
-    assert get(balance.port, "/flaky/get").content == b"c"
-    assert get(balance.port, "/flaky/put", "Content-Length: 0", method="PUT").content == b"c"
-    assert get(balance.port, "/flaky/post", "Content-Length: 0", method="POST").status == 502
-    assert get(balance.port, "/next").status == 502
-
-
-def test_an_error_page_in_the_place_of_an_upstreams(balance: Balance) -> None:
-    answer = get(balance.port, "/wrong")
-    assert (answer.status, answer.content) == (503, b"instead")
-
-
-def test_connections_to_the_upstream_are_kept(balance: Balance) -> None:
-    backend = balance.backends["a"]
-    before = backend.connections
-    for _ in range(3):
-        assert get(balance.port, "/kept").content == b"a"
-    assert backend.connections == before + 1
-    for _ in range(2):  # HTTP/1.0: not kept
-        assert get(balance.port, "/worn").content == b"a"
-    assert backend.connections > before + 1
