@@ -116,20 +116,17 @@ class Connecting:
             timeout_s=max(deadline_s - asyncio.get_running_loop().time(), 0.0),
         )
         try:
-            async with asyncio.timeout_at(deadline_s) as timeout:
+            async with asyncio.timeout_at(deadline_s):
                 return await self._shake_hands(stream, url, headers)
-        except TimeoutError:
+        except BaseException as error:
             stream.abort()
-            if not timeout.expired():
+            if not isinstance(error, TimeoutError):
                 raise
             raise StreamError(
                 f"no answer within {self._options.open_timeout_s:g} s",
                 doing=f"opening {url}",
                 is_timeout=True,
             ) from None
-        except BaseException:
-            stream.abort()
-            raise
 
     async def _shake_hands(self, stream: Stream, url: WebSocketUrl, headers: Headers) -> WebSocket:
         options, deflate = self._options, self._options.deflate_options
