@@ -145,6 +145,7 @@ async def check_abort_cuts_both_sides(near: Stream, far: Stream) -> None:
         await drainer
     with pytest.raises(StreamError):
         await near.read()
+    assert near.write_buffer_octets == 0
     sink = RecordingSink(far)
     far.push_to(sink)
     await sink.until(lambda: "eof" in sink.told or "lost" in sink.told)

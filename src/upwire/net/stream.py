@@ -71,6 +71,7 @@ class Stream(asyncio.Protocol):
         "_unread_octets",
         "local_address",
         "peer_address",
+        "tls",
     )
 
     def __init__(self) -> None:
@@ -94,6 +95,8 @@ class Stream(asyncio.Protocol):
         self._close_timer: asyncio.TimerHandle | None = None
         self.peer_address: Address = ""
         self.local_address: Address = ""
+        self.tls: ssl.SSLObject | None = None
+        """The TLS session; None in the clear."""
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -101,11 +104,6 @@ class Stream(asyncio.Protocol):
         if self._transport is None:
             raise LocalProtocolError("the stream is not connected yet")
         return self._transport
-
-    @property
-    def tls(self) -> ssl.SSLObject | None:
-        """The TLS session, or None in the clear."""
-        return cast("ssl.SSLObject | None", self.transport.get_extra_info("ssl_object"))
 
     @property
     def is_closed(self) -> bool:
@@ -205,7 +203,7 @@ class Stream(asyncio.Protocol):
     @property
     def write_buffer_octets(self) -> int:
         """How many octets were written and are not with the system yet."""
-        return self.transport.get_write_buffer_size()
+        return 0 if self._is_lost else self.transport.get_write_buffer_size()
 
     @property
     def can_write_eof(self) -> bool:
@@ -228,7 +226,8 @@ class Stream(asyncio.Protocol):
         if not self.is_closed:
             self._cut()
             self._close_timer = self._loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
-            self.transport.close()
+            if not self.transport.is_closing():  # asyncio's TLS cannot abort after a second close()
+                self.transport.close()
 
     def abort(self) -> None:
         """End both directions at once; what was not sent or not read is dropped."""
@@ -256,6 +255,7 @@ class Stream(asyncio.Protocol):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.peer_address = _address(transport.get_extra_info("peername"))
         self.local_address = _address(transport.get_extra_info("sockname"))
+        self.tls = transport.get_extra_info("ssl_object")
 
     def data_received(self, data: bytes) -> None:
         """Called by the transport with what one receive gave."""
