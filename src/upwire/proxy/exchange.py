@@ -36,11 +36,26 @@ async def find_config(request: Request) -> Handled:
     return None
 
 
+async def refuse_unknown_handler(request: Request) -> Handled:
+    """Answer 501 where a directive answers that is accepted and not acted on.
+
+    The files below root, which come last, would show a FastCGI program's source.
+    """
+    handler = request.settings.handler
+    if handler in (None, "proxy_pass", "stub_status"):
+        return None
+    request.log("error", f'"{handler}" is not acted on')
+    return 501
+
+
 PHASES: tuple[tuple[str, tuple[Handler, ...]], ...] = (
     ("server_rewrite", (rewrite.return_of_server,)),
     ("find_config", (find_config,)),
     ("rewrite", (rewrite.return_of_location,)),
-    ("content", (proxy.answer, stub_status.answer, index.answer, static.answer)),
+    (
+        "content",
+        (refuse_unknown_handler, proxy.answer, stub_status.answer, index.answer, static.answer),
+    ),
 )
 """Every handler that a request meets, in order, until one of them answers."""
 
