@@ -204,7 +204,7 @@ class Network:
         self.answers = answers  # by address: how long it takes, or how it fails
         self.tried: list[str] = []
         self.sockets: list[socket.socket] = []
-        self.are_together = False  # all connect when the last is tried
+        self.all_tried: asyncio.Event | None = None  # if given, all wait until all are tried
         monkeypatch.setattr(module, "_connect", self.connect)
         monkeypatch.setattr(module, "ATTEMPT_DELAY_S", 0.01)
         monkeypatch.setattr(module, "_open_stream", self.open_stream)
@@ -220,8 +220,10 @@ class Network:
         answer = self.answers[name]
         if isinstance(answer, OSError):
             raise answer
-        while self.are_together and len(self.tried) < len(self.answers):
-            await asyncio.sleep(0)
+        if self.all_tried is not None:
+            if len(self.tried) == len(self.answers):
+                self.all_tried.set()
+            await self.all_tried.wait()
         await asyncio.sleep(answer)
         self.sockets.append(socket.socket())
         return self.sockets[-1]
@@ -264,7 +266,7 @@ def test_a_slow_one_may_win_when_all_others_have_failed(monkeypatch: pytest.Monk
 
 def test_of_two_that_connect_at_once_one_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Network(monkeypatch, v6a=0, v4a=0)
-    network.are_together = True
+    network.all_tried = asyncio.Event()
     assert network.dial() in ("socket 0", "socket 1")
     assert len(network.sockets) == 2
 

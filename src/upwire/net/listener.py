@@ -81,7 +81,9 @@ class Listener:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         except OSError as error:
-            raise _cannot_listen(shown, error) from error
+            raise _cannot_listen(shown, explain(error)) from error
+        except UnicodeError as error:
+            raise _cannot_listen(shown, "not a host name") from error
         for family, _, _, _, address in dict.fromkeys(found):
             sock = _listen(family, (address[0], port, *address[2:]), self._backlog)
             self._add(sock)
@@ -109,7 +111,7 @@ class Listener:
             taken.setblocking(False)
             taken.listen(self._backlog)
         except OSError as error:
-            raise _cannot_listen(f"inherited socket {sock}", error) from error
+            raise _cannot_listen(f"inherited socket {sock}", explain(error)) from error
         self._add(taken)
 
     def start(self) -> None:
@@ -206,9 +208,12 @@ class Listener:
         self._regulate_accepting()
 
     async def _serve(self, sock: socket.socket) -> None:
+        """Own one connection from accept() to its end."""
         stream = await self._open_stream(sock)
-        if stream is None:
-            return
+        if stream is not None:
+            await self._run(stream)
+
+    async def _run(self, stream: Stream) -> None:
         try:
             await self._on_stream(stream)
         except asyncio.CancelledError:
@@ -269,7 +274,7 @@ def _listen(
         sock.listen(backlog)
     except OSError as error:
         sock.close()
-        raise _cannot_listen(_show(address), error) from error
+        raise _cannot_listen(_show(address), explain(error)) from error
     return sock
 
 
@@ -289,5 +294,5 @@ def _show(address: tuple[str | int | bytes, ...] | str) -> str:
     return f"[{host!s}]:{port!s}" if ":" in str(host) else f"{host!s}:{port!s}"
 
 
-def _cannot_listen(address: str, error: OSError) -> ConfigError:
-    return ConfigError([Problem(f"cannot listen on {address}: {explain(error)}")])
+def _cannot_listen(address: str, reason: str) -> ConfigError:
+    return ConfigError([Problem(f"cannot listen on {address}: {reason}")])
