@@ -28,6 +28,13 @@ def test_a_meter_divides_growth_by_time() -> None:
     assert meter.per_s(130, 13.0) == 0.0
 
 
+def test_a_meter_looks_back_over_its_window() -> None:
+    meter = Meter(window_s=1.0)
+    rates = [meter.per_s(count, at / 4) for at, count in enumerate([0, 1, 1, 1, 1, 1, 1, 1, 5])]
+
+    assert rates == pytest.approx([0, 4, 2, 4 / 3, 1, 0, 0, 0, 4])
+
+
 def test_a_meter_survives_a_restart_and_a_clock_that_stands() -> None:
     meter = Meter()
     meter.per_s(100, 10.0)

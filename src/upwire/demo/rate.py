@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 
 class TokenBucket:
     """Allows a burst of so many, and so many per second after it."""
@@ -24,14 +26,19 @@ class TokenBucket:
 
 
 class Meter:
-    """The rate of a counter that only grows."""
+    """The rate of a counter that only grows, over the last window_s seconds."""
 
-    def __init__(self) -> None:
-        self._before: tuple[float, float] | None = None
+    def __init__(self, window_s: float = 1.0) -> None:
+        self._window_s = window_s
+        self._readings: deque[tuple[float, float]] = deque()
 
     def per_s(self, count: float, now_s: float) -> float:
-        """Return the growth per second since the last call; 0 at first and after a restart."""
-        before, self._before = self._before, (count, now_s)
-        if before is None or now_s <= before[1] or count < before[0]:
-            return 0.0
-        return (count - before[0]) / (now_s - before[1])
+        """Take a reading and return the growth per second; 0 at first and after a restart."""
+        readings = self._readings
+        if readings and count < readings[-1][0]:
+            readings.clear()
+        readings.append((count, now_s))
+        while len(readings) > 2 and readings[1][1] <= now_s - self._window_s:
+            readings.popleft()
+        oldest_count, oldest_s = readings[0]
+        return (count - oldest_count) / (now_s - oldest_s) if now_s > oldest_s else 0.0

@@ -45,7 +45,7 @@ const CARDS = {
       read: (proxy) => [proxy.connections, proxy.tunnels],
     },
     {
-      title: "Messages", unit: "messages/s", least: 10, curves: [first("to tabs"), second("from tabs")],
+      title: "Messages", unit: "messages/s", least: 10, curves: [first("out"), second("in")],
       read: (proxy) => [proxy.messages_out_per_s, proxy.messages_in_per_s],
     },
   ],

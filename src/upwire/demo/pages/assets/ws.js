@@ -10,7 +10,8 @@ const POLICY_VIOLATION = 1008; // coming back would not help
 export class Channel extends EventTarget {
   #path;
   #socket = null;
-  #attempts = 0;
+  #attempts = 0; // since it was open
+  #loss = null;
   #retry = 0;
   #pings = 0;
   #askedAt = null; // of the ping that nothing has come back for
@@ -85,11 +86,13 @@ export class Channel extends EventTarget {
       this.#tell({ name: "stopped", code, reason });
       return;
     }
+    // What is told is the loss, not that the attempts since then failed too.
+    if (this.#attempts === 0) this.#loss = { code, reason };
     // Full jitter: tabs that were cut together do not come back together.
     const longest = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#attempts++);
     const delay = Math.random() * longest;
     this.#retry = setTimeout(() => this.connect(), delay);
-    this.#tell({ name: "waiting", code, reason, delay });
+    this.#tell({ name: "waiting", ...this.#loss });
   }
 
   #drop() {

@@ -1,0 +1,351 @@
+"""The demo as a person meets it: `upwire demo`, and Chromium on its pages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytest.importorskip("selenium")
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import WebDriverWait
+
+CHROMIUM = shutil.which("chromium")
+DRIVER = shutil.which("chromedriver")
+PROMPTLY_S = 20
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="chromium and chromium-driver are not installed"
+)
+
+FLAGS = (
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--window-size=1200,900", "--lang=en"),
+)
+
+
+class Browser:
+    """Chromium, and what a person sees in it."""
+
+    def __init__(self, driver: webdriver.Chrome, url: str) -> None:
+        self.driver = driver
+        self.url = url
+
+    def open(self, path: str) -> None:
+        self.driver.get(f"{self.url}{path}")
+
+    def find(self, selector: str) -> WebElement:
+        element: WebElement = self.driver.find_element(By.CSS_SELECTOR, selector)
+        return element
+
+    def texts(self, selector: str) -> list[str]:
+        """Return what the elements show, all at one moment."""
+        script = "return [...document.querySelectorAll(arguments[0])].map((part) => part.innerText)"
+        texts: list[str] = self.driver.execute_script(script, selector)
+        return texts
+
+    def text(self, selector: str) -> str:
+        """Return what the first such element shows; nothing if there is none."""
+        return next(iter(self.texts(selector)), "")
+
+    def until(self, holds: Callable[[], object]) -> None:
+        """Wait until something is so."""
+        WebDriverWait(self.driver, PROMPTLY_S, poll_frequency=0.05).until(lambda _: holds())
+
+    def wait_open(self) -> None:
+        """Wait until the page's WebSocket is open and has measured its round trip."""
+        self.until(lambda: self.text("#status").startswith("Open"))
+        self.until(lambda: self.text("#status span").endswith(" ms"))
+
+    def number(self, selector: str) -> float:
+        """Return the number that an element shows; -1 while it shows none."""
+        try:
+            return float(self.text(selector))
+        except ValueError:
+            return -1
+
+    def resize(self, width: int) -> None:
+        self.driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 740, "deviceScaleFactor": 1, "mobile": width < 500},
+        )
+
+    def complaints(self) -> list[str]:
+        """Return what the console holds against the page."""
+        log = self.driver.get_log("browser")  # type: ignore[no-untyped-call]  # selenium's
+        return [entry["message"] for entry in log]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def running_demo(*options: str) -> Iterator[str]:
+    """Run `upwire demo` on free ports until it says where to look; then stop it by Ctrl-C."""
+    ports = [str(free_port()), str(free_port())]
+    command = [sys.executable, "-m", "upwire", "demo", "--no-browser", *options]
+    command += ["--port", ports[0], "--backend-port", ports[1]]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        shown = []
+        try:
+            for line in process.stdout:
+                shown.append(line)
+                if "Ctrl-C stops both" in line:
+                    break
+            else:
+                pytest.fail("".join(shown))
+            children = psutil.Process(process.pid).children(recursive=True)
+            yield f"http://127.0.0.1:{ports[0]}"
+        finally:
+            process.send_signal(signal.SIGINT)
+            status = process.wait(PROMPTLY_S)
+        assert status == 0
+        assert len(children) >= 2
+        assert not any(child.is_running() for child in children)
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[str]:
+    with running_demo() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.fixture
+def browser(driver: webdriver.Chrome, demo: str) -> Iterator[Browser]:
+    browser = Browser(driver, demo)
+    browser.complaints()  # those of the test before
+    yield browser
+    assert browser.complaints() == []
+
+
+def test_the_first_page_shows_the_path_and_the_file(browser: Browser) -> None:
+    browser.open("/")
+    browser.until(lambda: "proxy_http_version 1.1;" in browser.text("#config"))
+
+    assert "proxy_set_header Upgrade $http_upgrade;" in browser.text("#config")
+    address = browser.url.removeprefix("http://")
+    shown = browser.driver.execute_script(
+        "return document.querySelector('#node-proxy [data-fact=proxyAddress]').textContent"
+    )
+    assert shown == address
+    links = browser.driver.execute_script(
+        "return [...document.querySelectorAll('.link')].map((card) => card.href)"
+    )
+    assert links == [f"{browser.url}/{page}" for page in ("chat", "dashboard", "stream")]
+
+
+def test_two_people_chat(browser: Browser) -> None:
+    browser.open("/chat")
+    browser.wait_open()
+    browser.find("#name").send_keys("Ada", Keys.ENTER)
+    browser.until(lambda: browser.texts("#members li span:nth-child(2)") == ["Ada"])
+    browser.find("#text").send_keys("<b>first</b>", Keys.ENTER)
+    browser.until(lambda: "<b>first</b>" in browser.texts(".words"))
+    ada = browser.driver.current_window_handle
+
+    browser.driver.switch_to.new_window("tab")
+    browser.open("/chat")
+    browser.wait_open()
+    # Who comes late sees what was said, and who is here; names are kept apart.
+    browser.until(lambda: "<b>first</b>" in browser.texts(".words"))
+    assert browser.text("#count") == "· 2"
+    browser.find("#text").send_keys("second", Keys.ENTER)
+    browser.until(lambda: "second" in browser.texts(".mine .words"))
+    browser.driver.close()
+
+    browser.driver.switch_to.window(ada)
+    browser.until(lambda: "Ada 2 left" in browser.texts(".event"))
+    assert browser.texts(".words") == ["<b>first</b>", "second"]
+    assert browser.text("#count") == "· 1"
+
+
+def test_rooms_are_apart(browser: Browser) -> None:
+    browser.open("/chat")
+    browser.wait_open()
+    room = browser.find("#room")
+    room.clear()
+    room.send_keys("Back Room!", Keys.ENTER)
+    browser.until(lambda: browser.text("#title") == "back-room")
+
+    assert browser.texts(".words") == []
+    assert browser.driver.current_url.endswith("#back-room")
+
+
+@pytest.mark.parametrize("page", ["chat", "dashboard", "stream"])
+def test_a_page_shows_the_handshake_that_it_made(page: str, browser: Browser) -> None:
+    browser.open(f"/{page}")
+    browser.until(lambda: "computed here as well" in browser.text("#handshake"))
+
+    request, response = browser.texts("#handshake .heads")
+    assert request.startswith(f"GET /ws/{page}")
+    assert "Host: 127.0.0.1\n" in request  # $host has no port
+    assert "Connection: upgrade\n" in request
+    assert "Upgrade: websocket\n" in request
+    assert f"Origin: {browser.url}\n" in request
+    assert response.startswith("HTTP/1.1 101 Switching Protocols\n")
+
+
+def test_the_dashboard_shows_the_machine_and_the_proxy(browser: Browser) -> None:
+    browser.open("/dashboard")
+    browser.wait_open()
+    machine, proxy = "#machine article:nth-child({}) output", "#proxy article:nth-child({}) output"
+
+    browser.until(lambda: browser.number(machine.format(2)) > 0)  # memory
+    assert 0 <= browser.number(machine.format(1)) <= 100
+    assert browser.number(proxy.format(2)) > 0
+    assert browser.number(proxy.format(3)) >= 1  # our own connection
+    # The dashboard itself is four messages a second.
+    browser.until(lambda: 3 < browser.number(proxy.format(4)) < 8)
+    assert browser.text("#proxy-note") == ""
+
+
+def test_a_value_of_a_plot_can_be_read_by_keyboard(browser: Browser) -> None:
+    browser.open("/dashboard")
+    browser.until(lambda: browser.number("#machine article:nth-child(2) output") > 0)
+    plot = browser.find("#machine article:nth-child(2) canvas")
+    plot.send_keys(Keys.ARROW_LEFT)
+
+    assert (plot.get_attribute("aria-label") or "").endswith(" GiB")
+
+
+def test_a_slow_tab_skips_pictures(browser: Browser) -> None:
+    browser.open("/stream")
+    browser.wait_open()
+    browser.until(lambda: browser.number("#rate") > 15)
+    before = browser.number("#number")
+    browser.until(lambda: browser.number("#number") > before)
+    colors = browser.driver.execute_script(
+        "return new Set(document.getElementById('screen').getContext('2d')"
+        ".getImageData(0, 0, 192, 108).data).size"
+    )
+    assert colors > 50
+
+    browser.find("#slow").click()
+    browser.until(lambda: 0 < browser.number("#rate") < 10)
+    browser.until(lambda: browser.number("#skipped") > 20)
+    browser.until(lambda: browser.number("#lag") > 200)
+    assert browser.number("#lag") < 5000
+
+    browser.find("#slow").click()
+    browser.until(lambda: browser.number("#rate") > 15)
+
+
+@pytest.mark.parametrize("page", ["", "chat", "dashboard", "stream"])
+def test_a_page_fits_a_phone(page: str, browser: Browser) -> None:
+    browser.resize(360)
+    try:
+        browser.open(f"/{page}")
+        if page:
+            browser.wait_open()
+        width = browser.driver.execute_script("return document.documentElement.scrollWidth")
+    finally:
+        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    assert width == 360
+
+
+def test_dark_and_light_follow_the_browser(browser: Browser) -> None:
+    grounds = []
+    for scheme in ("light", "dark"):
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        browser.open("/")
+        grounds.append(browser.find("body").value_of_css_property("background-color"))
+
+    assert grounds == ["rgba(246, 247, 249, 1)", "rgba(15, 17, 21, 1)"]
+
+
+def test_a_page_comes_back_after_the_server_went(driver: webdriver.Chrome) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "upwire", "serve", "upwire.demo.app:routes"]
+    browser = Browser(driver, f"http://127.0.0.1:{port}")
+
+    with serving([*command, "--port", str(port)], port):
+        browser.open("/dashboard")
+        browser.wait_open()
+    browser.until(lambda: browser.text("#status").startswith("Closed 1001"))
+    with serving([*command, "--port", str(port)], port):
+        browser.wait_open()
+
+
+@contextmanager
+def serving(command: list[str], port: int) -> Iterator[None]:
+    """Run a server until it is asked to stop."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()  # it says where it listens
+        yield
+    finally:
+        process.terminate()
+        process.communicate(timeout=PROMPTLY_S)
+
+
+@pytest.mark.skipif(
+    not (shutil.which("nginx") or Path("/usr/sbin/nginx").exists()), reason="nginx is not installed"
+)
+def test_the_real_nginx_takes_the_proxys_place(driver: webdriver.Chrome) -> None:
+    with running_demo("--nginx") as url:
+        browser = Browser(driver, url)
+        browser.open("/dashboard")
+        browser.wait_open()
+        browser.until(lambda: browser.number("#proxy article:nth-child(3) output") >= 1)
+        assert browser.text("#proxy-note") == "it does not count messages"
+        browser.open("/")
+        browser.until(lambda: "http://127.0.0.1:" in browser.text("#config"))
+        assert browser.text(".card [data-fact=proxy]") == "nginx"
+
+
+def test_a_dead_child_ends_the_demo(tmp_path: Path) -> None:
+    ports = [str(free_port()), str(free_port())]
+    command = [sys.executable, "-m", "upwire", "demo", "--no-browser"]
+    command += ["--port", ports[0], "--backend-port", ports[1]]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "Ctrl-C" in line:
+                break
+        for child in psutil.Process(process.pid).children():
+            if "serve" in child.cmdline():
+                os.kill(child.pid, signal.SIGKILL)
+        _, errors = process.communicate(timeout=PROMPTLY_S)
+
+    assert process.returncode == 1
+    assert "upwire serve has ended by signal 9" in errors
