@@ -209,8 +209,11 @@ class Listener:
 
     async def _serve(self, sock: socket.socket) -> None:
         """Own one connection from accept() to its end."""
-        stream = await self._open_stream(sock)
-        if stream is not None:
+        try:
+            stream = await self._open_stream(sock)
+        except OSError as error:
+            _logger.info("TLS handshake failed: %s", explain(error))
+        else:
             await self._run(stream)
 
     async def _run(self, stream: Stream) -> None:
@@ -231,16 +234,12 @@ class Listener:
             finally:
                 stream.abort()
 
-    async def _open_stream(self, sock: socket.socket) -> Stream | None:
-        """Make a Stream, after the TLS handshake where there is one; None where that failed."""
+    async def _open_stream(self, sock: socket.socket) -> Stream:
+        """Make a Stream, after the TLS handshake where there is one."""
         timeout_s = None if self._tls is None else TLS_HANDSHAKE_TIMEOUT_S
-        try:
-            _, stream = await asyncio.get_running_loop().connect_accepted_socket(
-                Stream, sock, ssl=self._tls, ssl_handshake_timeout=timeout_s
-            )
-        except OSError as error:
-            _logger.info("TLS handshake failed: %s", explain(error))
-            return None
+        _, stream = await asyncio.get_running_loop().connect_accepted_socket(
+            Stream, sock, ssl=self._tls, ssl_handshake_timeout=timeout_s
+        )
         return stream
 
 
