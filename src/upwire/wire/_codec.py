@@ -25,18 +25,28 @@ from upwire.wire.frames import CloseCode
 if cython.compiled:
     from cython.cimports.cpython.bytes import PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
-FAULTS = (  # what _FrameHead.parse() finds wrong: message and rule, by its negated result
-    ("", ""),
-    ("frame has a reserved bit set that no extension defines", "RFC 6455 §5.2"),
-    ("frame has a reserved opcode", "RFC 6455 §5.2"),
-    ("control frame is fragmented", "RFC 6455 §5.5"),
-    ("control frame is longer than 125 octets", "RFC 6455 §5.5"),
-    ("control or continuation frame is marked as compressed", "RFC 7692 §6.1"),
-    ("frame from a client is not masked", "RFC 6455 §5.1"),
-    ("frame from a server is masked", "RFC 6455 §5.1"),
-    ("payload length is not in its shortest form", "RFC 6455 §5.2"),
-    ("payload length has its highest bit set", "RFC 6455 §5.2"),
-)
+# What _FrameHead.parse() finds wrong; negative, since a header's size is not.
+_RESERVED_BIT: cython.int = -1
+_RESERVED_OPCODE: cython.int = -2
+_FRAGMENTED_CONTROL: cython.int = -3
+_LONG_CONTROL: cython.int = -4
+_MISPLACED_RSV1: cython.int = -5
+_NOT_MASKED: cython.int = -6
+_MASKED: cython.int = -7
+_NOT_SHORTEST: cython.int = -8
+_HIGHEST_BIT: cython.int = -9
+
+FAULTS = {  # message and rule
+    _RESERVED_BIT: ("frame has a reserved bit set that no extension defines", "RFC 6455 §5.2"),
+    _RESERVED_OPCODE: ("frame has a reserved opcode", "RFC 6455 §5.2"),
+    _FRAGMENTED_CONTROL: ("control frame is fragmented", "RFC 6455 §5.5"),
+    _LONG_CONTROL: ("control frame is longer than 125 octets", "RFC 6455 §5.5"),
+    _MISPLACED_RSV1: ("control or continuation frame is marked as compressed", "RFC 7692 §6.1"),
+    _NOT_MASKED: ("frame from a client is not masked", "RFC 6455 §5.1"),
+    _MASKED: ("frame from a server is masked", "RFC 6455 §5.1"),
+    _NOT_SHORTEST: ("payload length is not in its shortest form", "RFC 6455 §5.2"),
+    _HIGHEST_BIT: ("payload length has its highest bit set", "RFC 6455 §5.2"),
+}
 
 
 def is_compiled() -> bool:
@@ -140,7 +150,7 @@ class _FrameHead:
         at: cython.Py_ssize_t,
         available: cython.Py_ssize_t,
     ) -> cython.int:
-        """Return the header's size in octets, 0 while some are missing, or a negated fault.
+        """Return the header's size in octets, 0 while some are missing, or a fault.
 
         A fault is found at the first octet that shows it, so before the header is complete.
         """
@@ -173,13 +183,13 @@ class _FrameHead:
         self.first = octet
         self.opcode = octet & 0x0F
         if octet & self.refused_bits:
-            return -1
+            return _RESERVED_BIT
         if 0x2 < self.opcode < 0x8 or self.opcode > 0xA:
-            return -2
+            return _RESERVED_OPCODE
         if self.opcode >= 0x8 and not octet & 0x80:
-            return -3
+            return _FRAGMENTED_CONTROL
         if octet & 0x40 and self.refused_bits and self.opcode != 1 and self.opcode != 2:
-            return -5
+            return _MISPLACED_RSV1
         return 0
 
     @cython.cfunc
@@ -188,11 +198,11 @@ class _FrameHead:
         self.is_masked = octet >= 0x80
         self.length = octet & 0x7F
         if self.masking == 1 and not self.is_masked:
-            return -6
+            return _NOT_MASKED
         if self.masking == 0 and self.is_masked:
-            return -7
+            return _MASKED
         if self.opcode >= 0x8 and self.length > 125:
-            return -4
+            return _LONG_CONTROL
         return 0
 
     @cython.cfunc
@@ -206,9 +216,9 @@ class _FrameHead:
             length = length << 8 | octets[at + i]
         self.length = length
         if width == 8 and octets[at] & 0x80:
-            return -9
+            return _HIGHEST_BIT
         if length < (126 if width == 2 else 65536):
-            return -8
+            return _NOT_SHORTEST
         return 0
 
 
@@ -262,7 +272,7 @@ class FrameParser:
         """
         size: cython.int = self._head.parse(self._input, self._at, len(self._input) - self._at)
         if size < 0:
-            message, rule = FAULTS[-size]
+            message, rule = FAULTS[size]
             raise RemoteProtocolError(message, rule)
         if size == 0:
             return False
