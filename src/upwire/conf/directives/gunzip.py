@@ -7,5 +7,5 @@ from upwire.conf.directives.spec import BUFFERS, FLAG, HSL, DirectiveSpec
 D = partial(DirectiveSpec, module="ngx_http_gunzip_filter_module")
 ROWS: list[DirectiveSpec] = [
     D("gunzip", HSL, FLAG, "off"),
-    D("gunzip_buffers", HSL, BUFFERS, "(128 * 1024) / ngx_pagesize 4k", arity="2"),
+    D("gunzip_buffers", HSL, BUFFERS, "32 4k", arity="2"),
 ]

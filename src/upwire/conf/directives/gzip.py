@@ -7,7 +7,7 @@ from upwire.conf.directives.spec import ARRAY, BUFFERS, FLAG, HSL, LIF, NUMBER, 
 D = partial(DirectiveSpec, module="ngx_http_gzip_filter_module")
 ROWS: list[DirectiveSpec] = [
     D("gzip", HSL | LIF, FLAG, "off"),
-    D("gzip_buffers", HSL, BUFFERS, "(128 * 1024) / ngx_pagesize 4k", arity="2"),
+    D("gzip_buffers", HSL, BUFFERS, "32 4k", arity="2"),
     D("gzip_types", HSL, default="text/html", arity="1+", inherits=ARRAY),
     D("gzip_comp_level", HSL, NUMBER, "1", limits=(1, 9)),
     D("gzip_window", HSL, SIZE),

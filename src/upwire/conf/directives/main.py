@@ -6,10 +6,10 @@ from upwire.conf.directives.spec import ENUM, FLAG, NUMBER, OFFSET, STRING, TIME
 
 D = partial(DirectiveSpec, module="ngx_core_module")
 ROWS: list[DirectiveSpec] = [
-    D("daemon", M, FLAG, "on"),
+    D("daemon", M, FLAG, "on", acted=True),
     D("master_process", M, FLAG, "on"),
     D("timer_resolution", M, TIME),
-    D("pid", M, STRING, "logs/nginx.pid"),
+    D("pid", M, STRING, "logs/nginx.pid", acted=True),
     D("lock_file", M, STRING, "logs/nginx.lock"),
     D("worker_processes", M, default="1"),
     D("debug_points", M, ENUM, choices=("stop", "abort")),
@@ -18,7 +18,7 @@ ROWS: list[DirectiveSpec] = [
     D("worker_cpu_affinity", M, arity="1+"),
     D("worker_rlimit_nofile", M, NUMBER),
     D("worker_rlimit_core", M, OFFSET),
-    D("worker_shutdown_timeout", M, TIME),
+    D("worker_shutdown_timeout", M, TIME, acted=True),
     D("working_directory", M, STRING),
     D("env", M, repeats=True),
     D("load_module", M, repeats=True),

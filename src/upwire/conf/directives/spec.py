@@ -128,4 +128,4 @@ class DirectiveSpec:
             return True
         if self.arity.endswith("+"):
             return count >= int(self.arity[:-1])
-        return str(count) in self.arity
+        return count < 10 and str(count) in self.arity

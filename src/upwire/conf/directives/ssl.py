@@ -22,8 +22,8 @@ SSL_VERIFY = ("off", "on", "optional", "optional_no_ca")
 
 D = partial(DirectiveSpec, module="ngx_http_ssl_module")
 ROWS: list[DirectiveSpec] = [
-    D("ssl_certificate", HS, STRINGS, inherits=ARRAY),
-    D("ssl_certificate_key", HS, STRINGS, inherits=ARRAY),
+    D("ssl_certificate", HS, STRINGS, inherits=ARRAY, acted=True),
+    D("ssl_certificate_key", HS, STRINGS, inherits=ARRAY, acted=True),
     D("ssl_certificate_cache", HS, default="off", arity="123", since=(1, 27, 4)),
     D("ssl_ech_file", HS, STRINGS, inherits=ARRAY, since=(1, 29, 4)),
     D("ssl_password_file", HS),

@@ -35,6 +35,7 @@ def read_server(directive: Directive, http: Scope, assembly: Assembly) -> Server
         ignore_invalid_headers=scope.flag("ignore_invalid_headers"),
         underscores_in_headers=scope.flag("underscores_in_headers"),
         merge_slashes=scope.flag("merge_slashes"),
+        max_headers=scope.number("max_headers"),
         certificates=_read_certificates(scope),
         rejects_handshake=scope.flag("ssl_reject_handshake"),
     )

@@ -297,7 +297,10 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A `server`; settings answer where no location matches, and before one is found."""
+    """A `server`; settings answer where no location matches, and before one is found.
+
+    certificates: pairs of files, certificate and key; rejects_handshake: `ssl_reject_handshake`.
+    """
 
     listens: tuple[Listen, ...]
     names: tuple[ServerName, ...]
@@ -310,6 +313,7 @@ class Server:
     ignore_invalid_headers: bool = True
     underscores_in_headers: bool = False
     merge_slashes: bool = True
+    max_headers: int = 1000
     certificates: tuple[tuple[str, str], ...] = ()
     rejects_handshake: bool = False
 
