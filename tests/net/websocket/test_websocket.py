@@ -210,6 +210,44 @@ def test_a_cancelled_recv_loses_nothing() -> None:
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("behind", "code"), [(b"\x83\x80\0\0\0\0", 1002), (b"\x88\x82\0\0\0\0\x03\xe8", 1000)]
+)
+def test_a_message_is_answered_before_what_follows_it_closes(behind: bytes, code: int) -> None:
+    async def main() -> None:
+        server, peer = open_with_peer(Role.SERVER)
+
+        async def echo() -> None:
+            with suppress(ConnectionClosed):
+                while True:
+                    await server.send(await server.recv())
+
+        echoing = asyncio.create_task(echo())
+        await settle()
+        peer.stream.write(b"\x81\x81\0\0\0\0a" + b"\x81\x81\0\0\0\0b" + behind)
+        assert [await peer.event(), await peer.event()] == [Message("a"), Message("b")]
+        assert isinstance(event := await peer.event(), CloseReceived)
+        assert event.code == code
+        peer.stream.close()
+        await echoing
+        await server.wait_closed()
+
+    run(main())
+
+
+def test_control_frames_do_not_wait_for_a_receiver() -> None:
+    async def main() -> None:
+        server, peer = open_with_peer(Role.SERVER)
+        peer.connection.send_message("not received")
+        peer.connection.send_ping(b"?")
+        peer.flush()
+        assert await peer.event() == Pong(b"?")
+        peer.stream.abort()
+        await server.wait_closed()
+
+    run(main())
+
+
 def test_a_second_recv_is_refused() -> None:
     async def main() -> None:
         client, server = open_pair()

@@ -99,6 +99,7 @@ class WebSocket:
         )
         self._loop = asyncio.get_running_loop()
         self._receiver: asyncio.Future[None] | None = None
+        self._look_ahead: asyncio.Handle | None = None
         self._sending = asyncio.Lock()
         self._sends_in_a_row = 0
         self._pong_waiter: asyncio.Task[None] | None = None
@@ -173,11 +174,14 @@ class WebSocket:
 
         Raises ConnectionClosed behind the last message.
         """
+        if self._receiver is not None:
+            raise LocalProtocolError("another task waits in recv() already")
         while not self._queue.messages:
+            self._process()
+            if self._queue.messages:
+                break
             if self._ending is not None:
                 raise self._ending.error()
-            if self._receiver is not None:
-                raise LocalProtocolError("another task waits in recv() already")
             self._receiver = self._loop.create_future()
             try:
                 await self._receiver
@@ -284,6 +288,8 @@ class WebSocket:
         if self._ending is None:
             self._connection.feed(octets)
             self._process()
+            if self._queue.messages and self._look_ahead is None:
+                self._look_ahead = self._loop.call_soon(self._process_ahead)
 
     def eof_received(self) -> None:
         """Take the end of what the peer sends."""
@@ -306,14 +312,25 @@ class WebSocket:
 
     def _listen(self) -> None:
         """Take what had to wait, and read on if that leaves room."""
-        self._process()
+        self._process(is_ahead=True)
         if self._is_listening:
             self._stream.resume()
 
-    def _process(self) -> None:
-        """Take the events of what came, up to a full queue."""
+    def _process_ahead(self) -> None:
+        self._look_ahead = None
+        self._process(is_ahead=True)
+
+    def _process(self, *, is_ahead: bool = False) -> None:
+        """Take the events of what came, up to a message, or ahead of recv() to a full queue.
+
+        So a receiver that waits can answer a message before what follows it, such as a
+        violation, closes the connection.
+        """
         try:
-            while self._is_listening and (event := self._connection.next_event()) is not None:
+            while self._is_listening and (is_ahead or not self._queue.messages):
+                event = self._connection.next_event()
+                if event is None:
+                    break
                 self._take(event)
         except RemoteProtocolError as error:
             self._fail(error)
@@ -357,7 +374,7 @@ class WebSocket:
         if self._ending is None:
             self._loss_reason = self._loss_reason or reason
             self._connection.feed_eof()
-            self._process()
+            self._process(is_ahead=True)
 
     def _fail(self, error: RemoteProtocolError) -> None:
         """Fail the connection: a Close that says why, and its answer is not read (§7.1.7)."""
