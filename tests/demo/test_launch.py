@@ -158,4 +158,5 @@ def test_a_path_that_does_not_answer_is_said(
     monkeypatch.setattr(launch, "READY_TIMEOUT_S", 0.1)
 
     assert main(options) == 1
-    assert f"{options.url} does not answer" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert f"{options.url} is not ready after 0 s: [Errno 111] Connection refused" in error

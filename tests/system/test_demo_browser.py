@@ -63,6 +63,10 @@ class Browser:
         """Return what the first such element shows; nothing if there is none."""
         return next(iter(self.texts(selector)), "")
 
+    def press(self, selector: str) -> None:
+        """Click without waiting for the page to be idle, which a busy one never is."""
+        self.driver.execute_script("document.querySelector(arguments[0]).click()", selector)
+
     def until(self, holds: Callable[[], object]) -> None:
         """Wait until something is so."""
         WebDriverWait(self.driver, PROMPTLY_S, poll_frequency=0.05).until(lambda _: holds())
@@ -255,14 +259,15 @@ def test_a_slow_tab_skips_pictures(browser: Browser) -> None:
     )
     assert colors > 50
 
-    browser.find("#slow").click()
-    browser.until(lambda: 0 < browser.number("#rate") < 10)
-    browser.until(lambda: browser.number("#skipped") > 20)
-    browser.until(lambda: browser.number("#lag") > 200)
-    assert browser.number("#lag") < 5000
-
-    browser.find("#slow").click()
+    browser.press("#slow")
+    browser.until(lambda: is_slow(*map(float, browser.texts("#rate, #skipped, #lag"))))
+    browser.press("#slow")
     browser.until(lambda: browser.number("#rate") > 15)
+
+
+def is_slow(rate_per_s: float, skipped: float, lag_ms: float) -> bool:
+    """Whether a tab shows few pictures, leaves many out, and is late, but not ever later."""
+    return 0 < rate_per_s < 10 and skipped > 20 and 200 < lag_ms < 5000
 
 
 @pytest.mark.parametrize("page", ["", "chat", "dashboard", "stream"])

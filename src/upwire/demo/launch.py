@@ -14,6 +14,7 @@ import tempfile
 import webbrowser
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -138,23 +139,25 @@ async def _watch(child: Child) -> None:
 
 async def _wait_until_ready(url: str) -> None:
     """Wait until the first page comes through the proxy. Raises UpwireError if it does not."""
+    problem: str | None = "no answer"
     try:
         async with asyncio.timeout(READY_TIMEOUT_S):
             # Nobody tells us when it answers, so we ask.
-            while not await asyncio.to_thread(_answers, url):  # noqa: ASYNC110
+            while problem := await asyncio.to_thread(_ask, url):  # noqa: ASYNC110
                 await asyncio.sleep(_ASK_AGAIN_S)
     except TimeoutError:
-        raise UpwireError(f"{url} does not answer after {READY_TIMEOUT_S:.0f} s") from None
+        raise UpwireError(f"{url} is not ready after {READY_TIMEOUT_S:.0f} s: {problem}") from None
 
 
-def _answers(url: str) -> bool:
-    """Whether the page is there: 502 means that the backend is not yet."""
+def _ask(url: str) -> str | None:
+    """Ask for the page; return why it is not there. 502 means that the backend is not yet."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=1)
     try:
         connection.request("GET", "/")
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
+        response = connection.getresponse()
+        return None if response.status == HTTPStatus.OK else f"{response.status} {response.reason}"
+    except (OSError, http.client.HTTPException) as error:
+        return str(error)
     finally:
         connection.close()
 
