@@ -97,6 +97,7 @@ class Exchange:
         hold, request.hold = request.hold, None
         if hold is not None:
             hold.release(has_failed=False)
+            request.tries[-1].end(request.cycle.clock())
         request.cycle.counters.statuses[request.reply.status] += 1
         failure = request.cycle.access_logger(request.settings).write(request.lookup)
         if failure is not None:

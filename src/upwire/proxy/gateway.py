@@ -14,7 +14,7 @@ from upwire.proxy import failure
 from upwire.proxy.body import Body
 from upwire.proxy.client_watch import ClientWatch
 from upwire.proxy.failure import TryFailed
-from upwire.proxy.headers import downstream_fields, upstream_request
+from upwire.proxy.headers import downstream_fields, head_octets, upstream_request
 from upwire.proxy.request import Handled, Outcome, Request, UpstreamTry
 from upwire.proxy.response import (
     absolute_location,
@@ -150,6 +150,7 @@ class Gateway:
             lookup=request.lookup,
         )
         request.passed_request = head
+        attempt.sent_octets = head_octets(f"{head.method} {head.target} HTTP/1.1", head.headers)
         try:
             self._is_sent = True
             await connection.send_head(head)
@@ -176,6 +177,7 @@ class Gateway:
             raise failure.not_understood(error) from error
         attempt.header_time_s = self._elapsed_s(attempt)
         attempt.status = head.status
+        attempt.received_octets = head_octets(f"HTTP/1.1 {head.status} {head.reason}", head.headers)
         self._request.upstream_fields = head.headers
         return head
 
@@ -218,6 +220,8 @@ class Gateway:
         if head.status == 101:
             return await self._switch(hold, attempt, head)
         if request.settings.proxy.intercept_errors and has_error_page(request, head.status):
+            challenges = head.headers.get_all("WWW-Authenticate")
+            request.added_fields += [("WWW-Authenticate", value) for value in challenges]
             self._settle(attempt)
             return head.status
         fields = downstream_fields(
@@ -229,6 +233,7 @@ class Gateway:
         try:
             while octets := await _read_content(connection, timeout_s):
                 attempt.response_octets += len(octets)
+                attempt.received_octets += len(octets)
                 await send(request, octets)
         finally:
             self._settle(attempt)
@@ -264,7 +269,7 @@ class Gateway:
         return hold.release(has_failed=has_failed)
 
     def _settle(self, attempt: UpstreamTry) -> None:
-        attempt.response_time_s = self._elapsed_s(attempt)
+        attempt.end(self._request.cycle.clock())
 
     def _elapsed_s(self, attempt: UpstreamTry) -> float:
         return self._request.cycle.clock() - attempt.started_s

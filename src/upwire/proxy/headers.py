@@ -6,6 +6,7 @@ nginx's `proxy_set_header` lists replace fields, its defaults drop the hop-by-ho
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from upwire.conf.model import ProxyPass, ProxyRedirect, ProxySettings
@@ -16,6 +17,7 @@ from upwire.proxy.target import escape_path
 from upwire.wire.fields import Headers
 from upwire.wire.http1 import RequestHead, ResponseHead
 
+_LINE_ENDS = re.compile(r"[\r\n\0]+")
 # Framing and persistence are a matter of each hop.
 _OWN_OF_THE_HOP = frozenset({"connection", "keep-alive", "transfer-encoding"})
 # nginx passes on the first of these alone.
@@ -29,7 +31,7 @@ def upstream_request(
 
     lookup gives the variables' values; a field whose template gives "" is left out.
     """
-    lines = [(name, template.render(lookup)) for name, template in proxy.set_headers]
+    lines = [(name, on_one_line(template.render(lookup))) for name, template in proxy.set_headers]
     fields = [(name, value) for name, value in lines if value]
     if proxy.pass_request_headers:
         replaced = {name.lower() for name, _ in lines}
@@ -96,6 +98,21 @@ def rewrite_redirect(value: str, redirects: Iterable[ProxyRedirect], lookup: Loo
             if value.startswith(prefix):
                 return redirect.replacement.render(lookup) + value[len(prefix) :]
     return value
+
+
+def on_one_line(value: str) -> str:
+    """Return a field's value without line ends, which would begin a field of its own.
+
+    Variables can bring them in, as `$uri` does for %0D%0A: nginx sends them as they are. RFC 9110
+    §5.5 has them replaced by spaces.
+    """
+    return _LINE_ENDS.sub(" ", value).strip()
+
+
+def head_octets(first_line: str, headers: Headers) -> int:
+    """Return how many octets a head takes on the wire, its empty line included."""
+    lines = sum(len(name) + len(value) + len(": \r\n") for name, value in headers.items())
+    return len(first_line) + len("\r\n\r\n") + lines
 
 
 def _rewrite_refresh(value: str, redirects: Iterable[ProxyRedirect], lookup: Lookup) -> str:

@@ -46,6 +46,10 @@ class UpstreamTry:
     sent_octets: int = 0
     received_octets: int = 0
 
+    def end(self, now_s: float) -> None:
+        """Note that the try has ended."""
+        self.response_time_s = now_s - self.started_s
+
 
 @dataclass(slots=True)
 class ClientFacts:
@@ -234,7 +238,10 @@ class Request:
     @property
     def server_name(self) -> str:
         """The first name of the server, as $server_name gives it; "" where it has none."""
-        return self.server.names[0].pattern if self.server.names else ""
+        if not self.server.names:
+            return ""
+        first = self.server.names[0]
+        return f"~{first.pattern}" if first.regex is not None else first.pattern
 
     @property
     def scheme(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from email.utils import formatdate
 from functools import lru_cache
 
+from upwire.proxy.headers import head_octets, on_one_line
 from upwire.proxy.request import Request
 from upwire.proxy.route import WILDCARDS
 from upwire.version import __version__
@@ -109,6 +110,7 @@ def build_head(
     if "date" not in names:
         lines.append(("Date", http_date(request.cycle.wall_clock())))
     lines.extend(fields)
+    lines.extend(request.added_fields)
     if length is not None and "content-length" not in names:
         lines.append(("Content-Length", str(length)))
     if request.settings.keepalive_header_s and status != 101:
@@ -124,8 +126,7 @@ def note_head(request: Request, head: ResponseHead) -> None:
     reply = request.reply
     reply.status = head.status
     reply.fields = head.headers
-    lines = sum(len(name) + len(value) + len(": \r\n") for name, value in head.headers.items())
-    reply.head_octets += len(f"HTTP/1.1 {head.status} {head.reason}\r\n\r\n") + lines
+    reply.head_octets += head_octets(f"HTTP/1.1 {head.status} {head.reason}", head.headers)
 
 
 def absolute_location(request: Request, path: str) -> str:
@@ -150,7 +151,7 @@ def _added_fields(request: Request, status: int) -> list[tuple[str, str]]:
     added = []
     for header in request.settings.add_headers:
         if header.always or status in _ADDED_TO:
-            value = header.value.render(request.lookup)
+            value = on_one_line(header.value.render(request.lookup))
             if value:
                 added.append((header.name, value))
     return added

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from upwire.conf.model import ErrorPage
+from upwire.proxy.headers import on_one_line
 from upwire.proxy.request import Handled, Outcome, Request
 from upwire.proxy.response import absolute_location, phrase, respond, server_signature
 
@@ -96,12 +97,12 @@ def _enter_named(request: Request, name: str) -> Handled:
 
 
 async def _send_page(request: Request, shown: int, detail: str) -> None:
-    fields = list(request.added_fields)
+    fields: list[tuple[str, str]] = []
     content = page_content(shown, detail, server_signature(request))
     if content:
         fields.append(("Content-Type", "text/html"))
     if shown in _REDIRECTS and request.redirect_to:
-        where = request.redirect_to
+        where = on_one_line(request.redirect_to)
         fields.append(
             ("Location", absolute_location(request, where) if where.startswith("/") else where)
         )

@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from upwire.proxy.headers import head_octets
 from upwire.proxy.modules.static import map_to_path
 from upwire.proxy.request import Request, UpstreamTry
 from upwire.proxy.route import Captures
@@ -153,11 +154,7 @@ def _binary_address(request: Request) -> str:
 
 
 def _request_length(request: Request) -> str:
-    lines = len(request.request_line) + len("\r\n\r\n")
-    fields = sum(
-        len(name) + len(value) + len(": \r\n") for name, value in request.head.headers.items()
-    )
-    return str(lines + fields + request.body_octets)
+    return str(head_octets(request.request_line, request.head.headers) + request.body_octets)
 
 
 def _remote_user(request: Request) -> str | None:
