@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kit import virtual_time
 from kit.memory_stream import memory_pair
@@ -208,7 +210,7 @@ def test_content_past_the_limit_is_refused(framing: bytes) -> None:
     post = POST + framing + b"x" * 11
     received = converse(post, handler)
     assert received.startswith(b"HTTP/1.1 413 Content Too Large\r\n")
-    assert received.endswith(b"the content has more than 10 octets (RFC 9110 \xc2\xa715.5.14)\n")
+    assert received.endswith(b"the content has more than 10 octets (RFC 9110 \xc2\xa715.5.14).\n")
 
 
 def test_broken_chunks_are_refused_by_the_handler_that_reads_them() -> None:
@@ -683,6 +685,29 @@ def test_four_images(version: tuple[int, int], connections: int) -> None:
     images = asyncio.run(main())
     assert images == [b"/a.png", b"/b.png", b"/c.png", b"/d.png"]
     assert accepted == connections
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=40),
+            st.sampled_from(
+                [GET, POST, EXPECTING, b"Content-Length: 3\r\n\r\n", b"\r\n", b"3\r\n"]
+            ),
+        ),
+        max_size=6,
+    )
+)
+def test_whatever_comes_the_connection_ends_in_peace(pieces: list[bytes]) -> None:
+    async def main() -> None:
+        client = Client(echo)
+        for piece in pieces:
+            client.stream.write(piece)
+            await virtual_time.settle(3)
+        await client.receive_all()
+        assert client.serving.exception() is None
+
+    virtual_time.run(main())
 
 
 def test_silence_is_no_noise(caplog: pytest.LogCaptureFixture) -> None:

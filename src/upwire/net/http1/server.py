@@ -15,6 +15,7 @@ from upwire.errors import LocalProtocolError, RemoteProtocolError, StreamError
 from upwire.net.http1.message import NO_CONTENT, ContentWriter, MessageReader
 from upwire.net.stream import Stream
 from upwire.wire.fields import Headers, has_token
+from upwire.wire.handshake import refusal
 from upwire.wire.http1 import (
     DEFAULT_LIMITS,
     BodyKind,
@@ -63,10 +64,8 @@ DEFAULT_TIMEOUTS = HttpTimeouts()
 def error_response(
     error: RemoteProtocolError, head: RequestHead | None
 ) -> tuple[ResponseHead, bytes]:
-    """Say in one line of text what is wrong and how to mend it."""
-    text = f"{error}; {error.mend}\n" if error.mend else f"{error}\n"
-    headers = Headers([*error.headers, ("Content-Type", "text/plain; charset=utf-8")])
-    return ResponseHead(error.status, reason_phrase(error.status), headers=headers), text.encode()
+    """Say in one line of text what is wrong and how to mend it, to whatever request."""
+    return refusal(error)
 
 
 class HttpExchange:
