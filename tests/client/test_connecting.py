@@ -247,6 +247,7 @@ def test_a_refusal_carries_all_that_the_server_said() -> None:
         assert ("X-A", "b") in refusal.headers
         assert "proxy_set_header Upgrade $http_upgrade" in refusal.mend
         assert "426" in str(refusal)
+        assert refusal.__notes__ == [f"To mend it: {refusal.mend}."]
 
     run(main)
 
@@ -343,6 +344,8 @@ def test_redirects_are_refused_unless_allowed() -> None:
             assert "location = /chat" in refusal.mend
         async with Scripted(redirect_to("https://example.org/chat")).listening() as url:
             assert "connect to wss://example.org/chat" in (await refused(url)).mend
+        async with Scripted(answer("418 I'm a teapot")).listening() as url:
+            assert not hasattr(await refused(url), "__notes__")
         async with Scripted(answer("302 Found")).listening() as url:
             assert (await refused(url)).status == 302
 

@@ -76,7 +76,15 @@ class Connecting:
             await self._websocket.__aexit__(kind, error, traceback)
 
     async def _open(self) -> WebSocket:
-        """Open it, and follow redirects where that is allowed."""
+        """Open it. A refusal that nobody catches shows how to mend it under its traceback."""
+        try:
+            return await self._open_through_redirects()
+        except HandshakeRefused as refusal:
+            if refusal.mend:
+                refusal.add_note(f"To mend it: {refusal.mend}.")
+            raise
+
+    async def _open_through_redirects(self) -> WebSocket:
         deadline_s = asyncio.get_running_loop().time() + self._options.open_timeout_s
         url, headers, left = self._url, Headers(self._options.headers), REDIRECTS_MAX
         while True:

@@ -164,7 +164,8 @@ class Server:
         self._listener.start()
         self._is_started = True
         for address in self.addresses:
-            logger.info("listening on %s", address)
+            shown = address if isinstance(address, str) else f"{address[0]}:{address[1]}"
+            logger.info("listening on %s", shown)
 
     async def serve_forever(self) -> None:
         """Start, and serve until close() is called or this is cancelled, which stops it too."""
