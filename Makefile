@@ -8,6 +8,9 @@ VENV := .venv
 else
 VENV := .venv-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 endif
+ifneq ($(shell $(PYTHON) -c 'import sys; print(sys.version_info >= (3, 11))'), True)
+$(error "$(PYTHON)" is no Python 3.11 or newer; name one with PYTHON=)
+endif
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n 2
 SOURCES := $(shell find src -type f -not -name '*.pyc' -not -path '*.egg-info/*') pyproject.toml setup.py
