@@ -48,9 +48,10 @@ def build(tree: Tree, *, version: Version = NGINX_VERSION) -> Config:
     """
     faults = Faults()
     faults.extend(tree.faults)
+    is_cut = bool(tree.faults.problems())
     validator = Validator(faults)
     directives = validator.check(tree.directives)
-    assembly = Assembly(version, faults, is_partial=validator.is_partial)
+    assembly = Assembly(version, faults, is_partial=validator.is_partial or is_cut)
     top = Scope(directives, version, context=Context.MAIN)
     main = read_main(top, assembly)
     http = top.own_one("http")

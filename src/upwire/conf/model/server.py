@@ -19,12 +19,12 @@ def read_server(directive: Directive, http: Scope, assembly: Assembly) -> Server
     """Return one server, merged with the http level."""
     scope = http.inner(directive.block or ())
     addresses = assembly.read_all(read_listen, scope.own("listen"))
+    listens = tuple(listen for line in addresses for listen in line)
     names = assembly.read_all(read_names, scope.own("server_name"))
     count, size = (scope.args("large_client_header_buffers") or ())[:2]
     check_conditions(scope, assembly)
     return Server(
-        listens=tuple(listen for line in addresses for listen in line)
-        or (default_listen(directive),),
+        listens=listens if scope.own("listen") else (default_listen(directive),),
         names=tuple(name for line in names for name in line) or _NAMELESS,
         locations=read_locations(scope, assembly),
         settings=read_settings(scope, _SERVER_LEVEL, assembly),
