@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 
@@ -11,6 +10,15 @@ from upwire.conf.variables import Lookup
 from upwire.proxy.log_file import LogFile, LogFiles
 
 _DEFAULT_UNSAFE = re.compile(r'[\x00-\x1f"\\\x7f-\xff]')
+_JSON_SHORT = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+}
 _JSON_UNSAFE = re.compile(r'[\x00-\x1f"\\]')
 
 
@@ -67,7 +75,12 @@ def _escape_default(value: str) -> str:
 
 def _escape_json(value: str) -> str:
     """Escape what JSON demands and leave other octets alone, valid UTF-8 or not."""
-    return _JSON_UNSAFE.sub(lambda octet: json.dumps(octet[0])[1:-1], value)
+    return _JSON_UNSAFE.sub(_escape_json_octet, value)
+
+
+def _escape_json_octet(match: re.Match[str]) -> str:
+    octet = match[0]
+    return _JSON_SHORT.get(octet) or f"\\u{ord(octet):04X}"
 
 
 def _keep(value: str) -> str:

@@ -70,6 +70,9 @@ async def read_body(request: Request) -> Body:
     except BaseException:
         file.close()
         raise
+    if request.body_octets <= MEMORY_OCTETS:
+        file.seek(0)
+        request.body_text = file.read().decode("latin-1")
     return Body(request, cast("BinaryIO", file), request.body_octets)
 
 

@@ -143,7 +143,7 @@ def head_limits(server: Server) -> HeadLimits:
         field_status=_FIELDS_TOO_LARGE,
         accepts_loose_lines=True,
         drops_other_names=server.ignore_invalid_headers,
-        drops_underscores=not server.underscores_in_headers,
+        drops_underscores=server.ignore_invalid_headers and not server.underscores_in_headers,
     )
 
 

@@ -21,7 +21,7 @@ _LINE_ENDS = re.compile(r"[\r\n\0]+")
 # Framing and persistence are a matter of each hop.
 _OWN_OF_THE_HOP = frozenset({"connection", "keep-alive", "transfer-encoding"})
 # nginx passes on the first of these alone.
-_SINGLE = frozenset({"content-type", "etag", "last-modified", "location", "refresh"})
+_SINGLE = frozenset({"content-type", "etag", "expires", "last-modified", "location", "refresh"})
 
 
 def upstream_request(

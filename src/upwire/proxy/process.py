@@ -326,6 +326,7 @@ def _print_version(with_nginx: bool) -> None:
     if with_nginx:
         compatible = ".".join(map(str, NGINX_VERSION))
         print(f"reads and behaves as nginx/{compatible}", file=sys.stderr)
+        print("configure arguments: --with-http_stub_status_module", file=sys.stderr)
 
 
 def _report_test(options: ProxyOptions, loaded: LoadedFile) -> int:

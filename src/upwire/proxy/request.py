@@ -82,6 +82,8 @@ class Request:
     """One request, from its head to its line in the access log.
 
     uri and args change with internal redirects; target keeps what the client wrote.
+    body_text: the content, where it was read whole and is small. passed_authority: where variables
+    in `proxy_pass` led.
     is_settled: the location was named, and is not looked for by the path. is_last: the connection
     ends after nginx's own page. status_override: what `error_page` answers in an error's place.
     """
@@ -90,6 +92,7 @@ class Request:
         "added_fields",
         "args",
         "body_octets",
+        "body_text",
         "captures",
         "client",
         "cycle",
@@ -108,6 +111,7 @@ class Request:
         "map_values",
         "method",
         "named_captures",
+        "passed_authority",
         "passed_is_chunked",
         "passed_octets",
         "passed_request",
@@ -158,6 +162,8 @@ class Request:
         self.passed_request: RequestHead | None = None
         self.passed_octets: int | None = None
         self.passed_is_chunked = False
+        self.passed_authority = ""
+        self.body_text: str | None = None
         self.request_id = ""
         self.body_octets = 0
         self.added_fields: list[tuple[str, str]] = []

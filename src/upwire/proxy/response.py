@@ -10,7 +10,7 @@ from upwire.proxy.request import Request
 from upwire.proxy.route import WILDCARDS
 from upwire.version import __version__
 from upwire.wire.fields import Headers
-from upwire.wire.http1 import ResponseHead, reason_phrase
+from upwire.wire.http1 import ResponseHead, reason_phrase, wants_keep_alive
 
 # `add_header` without `always` adds to these alone.
 _ADDED_TO = frozenset({200, 201, 204, 206, 301, 302, 303, 304, 307, 308})
@@ -104,6 +104,7 @@ def build_head(
 ) -> ResponseHead:
     """Return a head in nginx's order, Server and Date in front unless fields bring their own."""
     names = {name.lower() for name, _ in fields}
+    is_framed = length is not None or "content-length" in names or request.head.version >= (1, 1)
     lines: list[tuple[str, str]] = []
     if "server" not in names:
         lines.append(("Server", server_signature(request)))
@@ -113,8 +114,8 @@ def build_head(
     lines.extend(request.added_fields)
     if length is not None and "content-length" not in names:
         lines.append(("Content-Length", str(length)))
-    if request.settings.keepalive_header_s and status != 101:
-        lines.append(("Keep-Alive", f"timeout={request.settings.keepalive_header_s}"))
+    if "connection" not in names:
+        lines.extend(_persistence_fields(request, is_framed=is_framed))
     lines.extend(_added_fields(request, status))
     return ResponseHead(
         status, phrase(status) if reason is None else reason, (1, 1), Headers(lines)
@@ -145,6 +146,22 @@ def absolute_location(request: Request, path: str) -> str:
     is_default = port == (443 if request.client.is_tls else 80)
     suffix = f":{port}" if settings.port_in_redirect and port and not is_default else ""
     return f"{request.scheme}://{host}{suffix}{path}"
+
+
+def _persistence_fields(request: Request, *, is_framed: bool) -> list[tuple[str, str]]:
+    """Say that the connection persists, as nginx does even where HTTP/1.1 makes it needless.
+
+    is_framed: the content's end does not take the connection's end. What ends it instead, net/http1
+    says.
+    """
+    http = request.http
+    if http is None or not is_framed or not http.connection.takes_more_requests:
+        return []
+    if not wants_keep_alive(request.head.version, request.head.headers):
+        return []
+    timeout_s = request.settings.keepalive_header_s
+    told = [("Keep-Alive", f"timeout={timeout_s}")] if timeout_s else []
+    return [("Connection", "keep-alive"), *told]
 
 
 def _added_fields(request: Request, status: int) -> list[tuple[str, str]]:

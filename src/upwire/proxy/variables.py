@@ -122,7 +122,7 @@ def _seconds(duration_s: float | None) -> str:
 
 def _proxy_host(request: Request) -> str | None:
     passed = request.settings.proxy.pass_
-    return passed.authority if passed else None
+    return request.passed_authority or (passed.authority if passed else None)
 
 
 def _proxy_port(request: Request) -> str | None:
@@ -212,6 +212,7 @@ READERS: dict[str, Reader] = {
     "proxy_internal_body_length": _passed_length,
     "proxy_internal_chunked": lambda request: "chunked" if request.passed_is_chunked else None,
     "proxy_port": _proxy_port,
+    "request_body": lambda request: request.body_text,
     "query_string": lambda request: request.args or None,
     "realpath_root": _real_root,
     "remote_addr": lambda request: request.client.address,

@@ -78,6 +78,7 @@ def _find_variable_destination(request: Request, url: str) -> Destination:
         upstreams = request.cycle.upstreams_for(host, port)
     except OSError:
         raise TryFailed("error", f"{host} could not be resolved", failure.CONNECTING) from None
+    request.passed_authority = match["host"] + (f":{match['port']}" if match["port"] else "")
     target = match["uri"] or request.target.request_uri
     if target.startswith("?"):
         target = "/" + target
