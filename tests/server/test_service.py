@@ -434,6 +434,53 @@ def test_a_client_that_vanishes_is_no_error(caplog: pytest.LogCaptureFixture) ->
     assert [record.getMessage() for record in caplog.records if record.levelno > 20] == []
 
 
+# Back-pressure
+
+
+def test_a_client_that_does_not_read_bounds_what_is_kept_for_it() -> None:
+    piece = bytes(2**16)
+
+    async def flood(ws: WebSocket) -> None:
+        while True:
+            await ws.send(piece)
+
+    async def main() -> None:
+        async with upwire.serve(flood, port=0, deflate=None) as server:
+            reader, writer = await asyncio.open_connection(*server.addresses[0], limit=2**10)
+            writer.write(f"GET / HTTP/1.1\r\n{HANDSHAKE}\r\n".encode())
+            await reader.readuntil(b"\r\n\r\n")
+            (ws,) = server.websockets
+            while ws.can_send:  # noqa: ASYNC110  # the system's buffers fill up
+                await asyncio.sleep(0)
+            assert ws.unsent_octets < 4 * len(piece)
+            writer.transport.abort()
+            await ws.wait_closed()
+
+    run(main)
+
+
+def test_a_handler_that_does_not_receive_stops_the_client() -> None:
+    async def main() -> None:
+        piece = bytes(2**16)
+        async with (
+            upwire.serve(wait, port=0, receive_queue_octets=2**18) as server,
+            upwire.connect(f"ws://127.0.0.1:{server.port}", deflate=None) as ws,
+        ):
+            while ws.can_send:
+                await ws.send(piece)
+            (theirs,) = server.websockets
+            received = [await theirs.recv() for _ in range(10)]
+            assert received == [piece] * 10
+            await ws.send("there is room again")
+            ws.abort()
+
+    run(main)
+
+
+async def wait(ws: WebSocket) -> None:
+    await ws.wait_closed()
+
+
 # Start and stop
 
 

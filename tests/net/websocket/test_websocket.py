@@ -713,6 +713,21 @@ def test_a_peer_that_answers_no_ping_is_given_up() -> None:
     run(main())
 
 
+def test_keepalive_finds_a_loss_behind_a_full_queue() -> None:
+    async def main() -> None:
+        server, peer = open_with_peer(Role.SERVER, WebSocketOptions(receive_queue_messages=1))
+        peer.connection.send_message("not received")
+        peer.flush()
+        await settle()
+        peer.stream.abort()
+        await server.wait_closed()
+        assert asyncio.get_running_loop().time() == pytest.approx(20)
+        assert await server.recv() == "not received"
+        assert (await closes(server)).code == 1006
+
+    run(main())
+
+
 def test_keepalive_goes_on_while_pongs_come() -> None:
     async def main() -> None:
         client, server = open_pair(WebSocketOptions())

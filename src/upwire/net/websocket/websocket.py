@@ -267,13 +267,11 @@ class WebSocket:
         self._pings.stop()
         self._flush()
         self._bound_the_end()
-        self._queue.stop()
-        self._listen()
+        self._read_on()
 
     def abort(self) -> None:
         """Cut the connection, without a closing handshake."""
-        self._queue.stop()
-        self._listen()
+        self._read_on()
         self._stream.abort()
 
     async def wait_closed(self) -> None:
@@ -315,6 +313,11 @@ class WebSocket:
         self._process(is_ahead=True)
         if self._is_listening:
             self._stream.resume()
+
+    def _read_on(self) -> None:
+        """Read to the end, even if nobody receives what comes before it."""
+        self._queue.stop()
+        self._listen()
 
     def _process_ahead(self) -> None:
         self._look_ahead = None
@@ -467,6 +470,8 @@ class WebSocket:
     def _send_ping(self, payload: bytes) -> None:
         self._connection.send_ping(payload)
         self._flush()
+        if self._stream.is_closed:  # lost while we did not read, so that nobody told
+            self._loop.call_soon(self._read_on)
 
     async def _send_fragments(self, fragments: AsyncIterable[Data]) -> None:
         """Send each fragment as it comes, and an empty one to end the message."""
