@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import struct
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -264,6 +265,22 @@ def test_drain_lets_a_loss_in_that_is_on_its_way() -> None:
             await near.drain()
 
     virtual_time.run(main())
+
+
+def test_ending_output_after_a_reset_that_nobody_saw_yet() -> None:
+    async def main() -> None:
+        near, far = await socket_pair()
+        far_socket = far.transport.get_extra_info("socket")
+        far_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        far.abort()
+        await far.wait_closed()
+        near.write_eof()
+        with pytest.raises(StreamError, match="reset"):
+            await near.read()
+        near.abort()
+        await near.wait_closed()
+
+    asyncio.run(main())
 
 
 def test_cancelled_waits_leave_nothing_behind() -> None:

@@ -8,6 +8,7 @@ the transport from reading, so that the peer is slowed down and memory stays bou
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import socket
 import ssl
@@ -211,12 +212,16 @@ class Stream(asyncio.Protocol):
         return self.transport.can_write_eof()
 
     def write_eof(self) -> None:
-        """End our direction behind what was written; the peer's stays open."""
+        """End our direction behind what was written; the peer's stays open.
+
+        After a loss that is not known here yet it does nothing.
+        """
         if not self.can_write_eof:
             raise LocalProtocolError("this transport has no half-close")
         if self._output is _Output.OPEN:
             self._output = _Output.ENDED
-            self.transport.write_eof()
+            with contextlib.suppress(OSError):  # reset by the peer; the loop is about to tell
+                self.transport.write_eof()
 
     def close(self) -> None:
         """Send what is left, then end both directions; what was not read is dropped.
