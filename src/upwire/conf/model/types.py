@@ -45,7 +45,8 @@ class Main:
 class Listen:
     """One address of one server. unix is a socket's path; host and port are then "" and 0.
 
-    host is a literal address ("*" is "0.0.0.0"), or a name that the proxy resolves at start.
+    host is a literal address ("*" is "0.0.0.0", an IPv6 one keeps its brackets), or a name that the
+    proxy resolves at start.
     backlog, rcvbuf_octets and sndbuf_octets are None where the system's or nginx's default holds.
     """
 
@@ -320,7 +321,10 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One `server` of an `upstream`. host may be a name, which the proxy resolves at start."""
+    """One `server` of an `upstream`. host may be a name, which the proxy resolves at start.
+
+    max_conns 0 means no limit. position is the address's, for "host not found in upstream".
+    """
 
     host: str
     port: int
