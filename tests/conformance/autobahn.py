@@ -38,8 +38,8 @@ RUN_WSTEST = "from autobahntestsuite.wstest import run; run()"
 NO_SUITE = f"""\
 The Autobahn test suite needs Python 2.7, and none with it was found. One way:
     pyenv install 2.7.18 && make autobahn
-This command then installs {SUITE} by itself. Or name a wstest that you have:
-    make autobahn AUTOBAHN="docker run --rm --network=host crossbario/autobahn-testsuite wstest"
+This command then installs {SUITE} by itself. Or name a wstest that is there:
+    make autobahn AUTOBAHN=/path/to/wstest
 """
 
 
@@ -129,17 +129,16 @@ def _pythons_2() -> Iterable[str]:
 
 
 def _install(python: str) -> list[str] | None:
-    """Install the suite into a virtual environment of its own, .venv-autobahn."""
+    """Install the suite beside the virtual environments; that Python itself stays as it is."""
     folder = Path(".venv-autobahn").absolute()
-    print(f"installing {SUITE} into {folder.name}", flush=True)
-    steps = (
-        [python, "-m", "pip", "install", "-q", "virtualenv<20.22"],
-        [python, "-m", "virtualenv", "-q", str(folder)],
-        [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", SUITE],
-    )
-    if any(subprocess.run(step).returncode for step in steps):
-        return None
-    return [str(folder / "bin" / "python"), "-W", "ignore", "-c", RUN_WSTEST]
+    if not folder.exists():
+        print(f"installing {SUITE} into {folder.name}", flush=True)
+        pip = [python, "-m", "pip", "install", "-q", "--target", str(folder), SUITE]
+        if subprocess.run(pip).returncode:
+            return None
+    # As a site folder, since some of its packages need their .pth files.
+    add = f"import site; site.addsitedir({str(folder)!r}); "
+    return [python, "-W", "ignore", "-c", add + RUN_WSTEST]
 
 
 async def fuzz_server(wstest: Sequence[str], folder: Path, cases: Sequence[str]) -> None:
