@@ -28,9 +28,11 @@ class AccessLogger:
     __slots__ = ("_files", "_logs")
 
     def __init__(self, logs: Sequence[AccessLog], files: LogFiles) -> None:
-        """Open the files whose names have no variables; raises ConfigError."""
+        """Open the files whose names have no variables; raises ConfigError. No `syslog:` yet."""
         self._files = files
-        self._logs = [(log, _open_now(log, files)) for log in logs]
+        self._logs = [
+            (log, _open_now(log, files)) for log in logs if not log.path.text.startswith("syslog:")
+        ]
 
     def write(self, lookup: Lookup) -> OSError | None:
         """Write the line of one request; returns why a file named by variables did not open."""
@@ -64,7 +66,7 @@ def format_line(log_format: LogFormat, lookup: Lookup) -> bytes:
 
 
 def _open_now(log: AccessLog, files: LogFiles) -> LogFile | None:
-    if log.path.variables or log.path.text.startswith("syslog:"):
+    if log.path.variables:
         return None
     return files.open(log.path.text, buffer_octets=log.buffer_octets or 0)
 

@@ -50,7 +50,8 @@ def _read_map(request: Request, name: str) -> str | None:
     request.map_values[name] = None  # a map that refers to itself finds nothing
     template, captures = table.find(table.source.render(request.lookup))
     if captures is not None:
-        request.captures = Captures(captures)
+        names = next(regex.names for regex, found in table.regexes if found is template)
+        request.capture(Captures(captures, names))
     value = template.render(request.lookup)
     if table.volatile:
         del request.map_values[name]

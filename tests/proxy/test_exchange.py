@@ -1,0 +1,238 @@
+"""Requests through all phases, over memory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from kit.proxy_site import LISTENING, Visit, cycle_of, get, read_to_end, visit
+from upwire.proxy.exchange import PHASES
+
+
+def answer(directives: str, request: str, folder: Path) -> tuple[int, bytes, dict[str, str]]:
+    """Return what one request gets from a server with these directives."""
+
+    async def run() -> tuple[int, bytes, dict[str, str]]:
+        with cycle_of(LISTENING.format(directives=directives), folder) as cycle:
+            got = await visit(cycle, request.encode("latin-1"))
+            return got.status, got.content, got.fields
+
+    return asyncio.run(run())
+
+
+def status(directives: str, request: str, folder: Path) -> int:
+    return answer(directives, request, folder)[0]
+
+
+def test_the_phases_are_nginxs() -> None:
+    assert [name for name, _ in PHASES] == ["server_rewrite", "find_config", "rewrite", "content"]
+
+
+@pytest.mark.parametrize(
+    ("directives", "target", "expected"),
+    [
+        ("return 200 server; location / { return 200 location; }", "/", (200, b"server")),
+        ("location / { return 200 location; }", "/", (200, b"location")),
+        ("location / { return 200; }", "/", (200, b"")),
+        ("location / { return 204; }", "/", (204, b"")),
+        ("location / { return 404 'own words'; }", "/", (404, b"own words")),
+        ("error_page 404 /other; location /other { return 200 other; }", "/x", (404, b"other")),
+        ("error_page 404 = /other; location /other { return 200 other; }", "/x", (200, b"other")),
+        ("error_page 404 =201 /other; location /other { return 200 x; }", "/x", (201, b"x")),
+        ("error_page 404 @n; location @n { return 200 named; }", "/x", (404, b"named")),
+        ("error_page 404 /other?q; location /other { return 200 $args; }", "/x", (404, b"q")),
+        ("error_page 405 /o; location /o { return 200 $request_method; }", "/", (405, b"GET")),
+    ],
+)
+def test_answers(tmp_path: Path, directives: str, target: str, expected: tuple[int, bytes]) -> None:
+    method = "TRACE" if "405" in directives else "GET"
+    request = f"{method} {target} HTTP/1.0\r\nHost: h\r\n\r\n"
+    if method == "TRACE":
+        request = request.replace("TRACE", "PUT").replace("/ ", "/index.html ")
+    assert answer(directives, request, tmp_path)[:2] == expected
+
+
+@pytest.mark.parametrize(
+    ("directives", "expected"),
+    [
+        ("error_page 404 /missing; location / { return 404; }", 404),
+        ("error_page 404 @gone;", 500),
+        ("error_page 404 /a; recursive_error_pages on; location / { return 404; }", 500),
+        ("location / { internal; return 200 x; }", 404),
+        ("location / { fastcgi_pass 127.0.0.1:1; }", 501),
+        ("client_max_body_size 1; location / { return 200 x; }", 413),
+        ("client_max_body_size 0; location / { return 200 x; }", 200),
+        ("error_page 404 https://example.test/; location / { return 404; }", 302),
+        ("error_page 404 =301 https://example.test/; location / { return 404; }", 301),
+    ],
+)
+def test_statuses(tmp_path: Path, directives: str, expected: int) -> None:
+    request = "POST /x HTTP/1.0\r\nHost: h\r\nContent-Length: 2\r\n\r\nab"
+    assert status(directives, request, tmp_path) == expected
+
+
+def test_redirects_are_made_absolute(tmp_path: Path) -> None:
+    request = "GET /x HTTP/1.0\r\n\r\n"
+    for directives, where in [
+        ("return 301 /y;", "http://127.0.0.1/y"),
+        ("absolute_redirect off; return 301 /y;", "/y"),
+        ("server_name n; server_name_in_redirect on; return 301 /y;", "http://n/y"),
+        ("return 301 https://a/;", "https://a/"),
+        ("return 302 /a$http_none;", "http://127.0.0.1/a"),
+    ]:
+        assert answer(directives, request, tmp_path)[2]["location"] == where
+    assert "location" not in answer("return 301 '';", request, tmp_path)[2]
+
+
+def test_a_connection_closed_without_an_answer(tmp_path: Path) -> None:
+    async def run() -> bytes:
+        with cycle_of(LISTENING.format(directives="return 444;"), tmp_path) as cycle:
+            one = Visit(cycle)
+            one.client.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            await one.serve()
+            return await read_to_end(one.client)
+
+    assert asyncio.run(run()) == b""
+    assert '" 444 0 ' in (tmp_path / "access.log").read_text()
+
+
+def test_what_a_server_adds(tmp_path: Path) -> None:
+    request = "GET /x HTTP/1.1\r\nHost: h\r\n\r\nGET /x HTTP/1.0\r\n\r\n"
+    directives = (
+        "server_tokens off; keepalive_timeout 10 7; add_header X-A a$http_x;"
+        " add_header X-N $http_n; add_header X-B b always; location / { return 404; } location /x { return 200 x; }"
+    )
+    fields = answer(directives, request, tmp_path)[2]
+    assert fields["server"] == "upwire"
+    assert (fields["connection"], fields["keep-alive"]) == ("keep-alive", "timeout=7")
+    assert (fields["x-a"], fields["x-b"]) == ("a", "b")
+    assert "x-n" not in fields
+    assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT", fields["date"])
+    fields = answer(directives, request.replace("/x", "/y"), tmp_path)[2]
+    assert "x-a" not in fields
+    assert fields["x-b"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("request_text", "expected"),
+    [
+        ("GET /.. HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: a..b\r\n\r\n", 400),
+        ("get / HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        ("TRACE / HTTP/1.1\r\nHost: h\r\n\r\n", 405),
+        ("GET / HTTP/1.1\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: x\r\n\r\n", 501),
+        ("GET /" + "x" * 9000 + " HTTP/1.1\r\nHost: h\r\n\r\n", 414),
+        ("GET / HTTP/1.1\r\nHost: h\r\nX: " + "x" * 9000 + "\r\n\r\n", 400),
+    ],
+)
+def test_requests_that_are_none(tmp_path: Path, request_text: str, expected: int) -> None:
+    assert status("return 200 x;", request_text, tmp_path) == expected
+    assert f'" {expected} ' in (tmp_path / "access.log").read_text()
+
+
+def test_a_long_field_is_explained(tmp_path: Path) -> None:
+    request = "GET / HTTP/1.1\r\nHost: h\r\nX: " + "x" * 9000 + "\r\n\r\n"
+    assert b"Request Header Or Cookie Too Large" in answer("", request, tmp_path)[1]
+
+
+def test_cycles_of_redirects_end(tmp_path: Path) -> None:
+    directives = "index /dir/; location / { root /; }"
+    assert status(directives, "GET /dir/ HTTP/1.0\r\n\r\n", tmp_path) == 500
+    assert "internal redirection cycle" in (tmp_path / "error.log").read_text()
+
+
+# Files
+
+
+def make_files(folder: Path) -> None:
+    (folder / "www" / "dir" / "sub").mkdir(parents=True)
+    (folder / "www" / "page.html").write_text("page")
+    (folder / "www" / "dir" / "index.html").write_text("index")
+    os.mkfifo(folder / "www" / "pipe")
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("/page.html", (200, b"page")),
+        ("/dir/", (200, b"index")),
+        ("/none", (404, None)),
+        ("/page.html/x", (404, None)),
+        ("/pipe", (404, None)),
+        ("/dir/sub/", (403, None)),
+        ("/none/", (404, None)),
+        ("/" + "x" * 300, (404, None)),
+        ("/dir", (301, None)),
+    ],
+)
+def test_files(tmp_path: Path, target: str, expected: tuple[int, bytes | None]) -> None:
+    make_files(tmp_path)
+    code, content, _ = answer("root www;", f"GET {target} HTTP/1.0\r\n\r\n", tmp_path)
+    assert code == expected[0]
+    if expected[1] is not None:
+        assert content == expected[1]
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "expected"),
+    [
+        ("HEAD", "/page.html", 200),
+        ("POST", "/page.html", 405),
+        ("DELETE", "/page.html", 405),
+        ("DELETE", "/dir/", 405),
+    ],
+)
+def test_methods_on_files(tmp_path: Path, method: str, target: str, expected: int) -> None:
+    make_files(tmp_path)
+    request = f"{method} {target} HTTP/1.0\r\nContent-Length: 0\r\n\r\n"
+    assert status("root www;", request, tmp_path) == expected
+
+
+def test_aliases(tmp_path: Path) -> None:
+    make_files(tmp_path)
+    request = "GET /a/page.html HTTP/1.0\r\n\r\n"
+    assert answer("location /a/ { alias www/; }", request, tmp_path)[1] == b"page"
+    directives = r"location ~ ^/a/(.+)$ { alias www/$1; }"
+    assert answer(directives, request, tmp_path)[1] == b"page"
+
+
+def test_conditions_and_ranges_of_files(tmp_path: Path) -> None:
+    make_files(tmp_path)
+
+    async def run() -> None:
+        with cycle_of(LISTENING.format(directives="root www;"), tmp_path) as cycle:
+            whole = await get(cycle, "/page.html")
+            etag = whole.fields["etag"]
+            assert (await get(cycle, "/page.html", f"If-None-Match: {etag}")).status == 304
+            assert (await get(cycle, "/page.html", 'If-Match: "x"')).status == 412
+            part = await get(cycle, "/page.html", "Range: bytes=1-2")
+            assert (part.status, part.content) == (206, b"ag")
+            beyond = await get(cycle, "/page.html", "Range: bytes=9-")
+            assert (beyond.status, beyond.fields["content-range"]) == (416, "bytes */4")
+
+    asyncio.run(run())
+
+
+def test_no_tag_where_it_is_off(tmp_path: Path) -> None:
+    make_files(tmp_path)
+    fields = answer("root www; etag off;", "GET /page.html HTTP/1.0\r\n\r\n", tmp_path)[2]
+    assert "etag" not in fields
+
+
+def test_what_is_not_found_may_stay_out_of_the_log(tmp_path: Path) -> None:
+    make_files(tmp_path)
+    directives = "root www; log_not_found off;"
+    assert status(directives, "GET /none HTTP/1.0\r\n\r\n", tmp_path) == 404
+    assert status(directives, "GET /none/ HTTP/1.0\r\n\r\n", tmp_path) == 404
+    assert (tmp_path / "error.log").read_text() == ""
+
+
+def test_the_status_of_nginx(tmp_path: Path) -> None:
+    text = answer("stub_status;", "GET / HTTP/1.0\r\n\r\n", tmp_path)[1].decode()
+    assert text.startswith("Active connections: 1 \nserver accepts handled requests\n 1 1 1 \n")
+    assert status("stub_status;", "PUT / HTTP/1.0\r\nContent-Length: 0\r\n\r\n", tmp_path) == 405
