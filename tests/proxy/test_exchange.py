@@ -104,7 +104,8 @@ def test_what_a_server_adds(tmp_path: Path) -> None:
     request = "GET /x HTTP/1.1\r\nHost: h\r\n\r\nGET /x HTTP/1.0\r\n\r\n"
     directives = (
         "server_tokens off; keepalive_timeout 10 7; add_header X-A a$http_x;"
-        " add_header X-N $http_n; add_header X-B b always; location / { return 404; } location /x { return 200 x; }"
+        " add_header X-N $http_n; add_header X-B b always;"
+        " location / { return 404; } location /x { return 200 x; }"
     )
     fields = answer(directives, request, tmp_path)[2]
     assert fields["server"] == "upwire"

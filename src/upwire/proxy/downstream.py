@@ -94,7 +94,7 @@ class Downstream:
         """Answer what is no request, as nginx does; a head that stalls ends without an answer."""
         self._answered += 1
         request = self._request(self._cycle(), head, None)
-        request.log("info", f"client sent invalid request: {error}")
+        request.log("info", f"client sent invalid request: {error.message}")
         if error.status == _TIMED_OUT:
             self._end(request, error.status)
             self.http.stream.close()

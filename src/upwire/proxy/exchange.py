@@ -119,7 +119,7 @@ class Exchange:
             name = target.host or host
             request.host = parse_host(name) if name is not None else ""
         except RemoteProtocolError as error:
-            request.log("info", f"client sent invalid request: {error}")
+            request.log("info", f"client sent invalid request: {error.message}")
             return error.status
         request.address(target)
         request.server, captures = request.client.servers.find(request.host)

@@ -60,7 +60,7 @@ def not_read(error: StreamError, doing: str) -> TryFailed:
 
 def not_understood(error: RemoteProtocolError) -> TryFailed:
     """Return the failure for what is no response's head, or too big a one."""
-    fault = "too big header" if error.status == TOO_BIG else f"invalid header: {error}"
+    fault = "too big header" if error.status == TOO_BIG else f"invalid header: {error.message}"
     return TryFailed("invalid_header", f"upstream sent {fault}", READING_HEAD)
 
 

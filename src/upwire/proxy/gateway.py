@@ -286,7 +286,7 @@ async def _read_content(connection: HttpClientConnection, timeout_s: float) -> b
     except StreamError as error:
         raise failure.not_read(error, failure.READING_BODY) from error
     except RemoteProtocolError as error:
-        reason = f"upstream sent invalid chunked response: {error}"
+        reason = f"upstream sent invalid chunked response: {error.message}"
         raise TryFailed("error", reason, failure.READING_BODY) from error
 
 
