@@ -75,6 +75,32 @@ def test_statuses(tmp_path: Path, directives: str, expected: int) -> None:
     assert status(directives, request, tmp_path) == expected
 
 
+def test_a_missing_slash_is_redirected(tmp_path: Path) -> None:
+    directives = "location /a/ { proxy_pass http://127.0.0.1:1; }"
+    for target, where in [("/a", "http://h/a/"), ("/a?q", "http://h/a/?q")]:
+        request = f"GET {target} HTTP/1.0\r\nHost: h\r\n\r\n"
+        code, _, fields = answer(directives, request, tmp_path)
+        assert (code, fields["location"]) == (301, where)
+
+
+def test_a_client_that_leaves_amid_its_answer(tmp_path: Path) -> None:
+    make_files(tmp_path)
+    (tmp_path / "www" / "big").write_bytes(b"x" * 5_000_000)
+
+    async def run() -> None:
+        with cycle_of(LISTENING.format(directives="root www;"), tmp_path) as cycle:
+            one = Visit(cycle)
+            one.client.write(b"GET /big HTTP/1.1\r\nHost: h\r\n\r\n")
+            serving = asyncio.create_task(one.serve())
+            await one.client.read(timeout_s=10)
+            one.client.abort()
+            await serving
+
+    asyncio.run(run())
+    assert "prematurely closed connection while sending" in (tmp_path / "error.log").read_text()
+    assert '"GET /big HTTP/1.1" 200 ' in (tmp_path / "access.log").read_text()
+
+
 def test_redirects_are_made_absolute(tmp_path: Path) -> None:
     request = "GET /x HTTP/1.0\r\n\r\n"
     for directives, where in [

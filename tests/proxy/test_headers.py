@@ -92,6 +92,11 @@ def test_no_variable_begins_a_field_of_its_own() -> None:
     assert on_one_line(" a\r\n\0b\n") == "a b"
 
 
+def test_nothing_newer_than_1_1_is_spoken() -> None:
+    head, _ = sent("proxy_http_version 2;")
+    assert head.version == (1, 1)
+
+
 def test_another_method() -> None:
     head, _ = sent("proxy_method POST;")
     assert head.method == "POST"

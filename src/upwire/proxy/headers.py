@@ -39,7 +39,8 @@ def upstream_request(
             (name, value) for name, value in head.headers.items() if name.lower() not in replaced
         )
     method = proxy.method.render(lookup) if proxy.method else head.method
-    return RequestHead(method, target, proxy.http_version, Headers.from_parsed(fields))
+    version = min(proxy.http_version, (1, 1))  # HTTP/2 upstreams are asked in HTTP/1.1
+    return RequestHead(method, target, version, Headers.from_parsed(fields))
 
 
 def upstream_target(

@@ -191,8 +191,13 @@ class Proxy:
             asyncio.run(self.serve())
         finally:
             logger.removeHandler(handler)
-            self._cycle.close()
+            self.close()
         return 0
+
+    def close(self) -> None:
+        """Close the logs and the idle connections, after `serve()`."""
+        for cycle in (self._cycle, *self._retired):
+            cycle.close()
 
     async def serve(self) -> None:
         """Serve until `stop()`, with the signals of nginx."""

@@ -1,0 +1,166 @@
+"""`Proxy` in this very process: its signals' actions, its ports and its status."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from kit.certificates import make_certificates
+from kit.nginx import Answer, frame_conf, free_port, parse_answer
+from upwire.errors import ConfigError
+from upwire.net.dial import dial
+from upwire.net.tls import client_context
+from upwire.proxy.load import load_file
+from upwire.proxy.process import Proxy, ProxyOptions, load
+
+Act = Callable[[Proxy, int], Awaitable[None]]
+ONE = "server {{ listen 127.0.0.1:{port}; return 200 one; }}"
+
+
+async def get(port: int, target: str = "/", *, is_tls: bool = False, unix: str = "") -> Answer:
+    """Ask over a connection of its own."""
+    stream = await dial(
+        "127.0.0.1",
+        port,
+        unix=unix or None,
+        tls=client_context(is_verified=False) if is_tls else None,
+        timeout_s=10,
+    )
+    stream.write(f"GET {target} HTTP/1.0\r\nHost: h\r\n\r\n".encode())
+    received = bytearray()
+    while octets := await stream.read(timeout_s=10):
+        received += octets
+    stream.close()
+    await stream.wait_closed()
+    return parse_answer(bytes(received))
+
+
+def run(folder: Path, http: str, act: Act, *, port: int = 0, **given: str) -> str:
+    """Run a proxy in folder around act, and return its error log."""
+    port = port or free_port()
+    (folder / "nginx.conf").write_text(frame_conf(http.format(port=port, folder=folder)))
+    options = ProxyOptions(conf=str(folder / "nginx.conf"), **given)  # type: ignore[arg-type]  # all are texts
+
+    async def inner() -> None:
+        proxy = Proxy(options, load(options))
+        proxy.open()
+        serving = asyncio.create_task(proxy.serve())
+        try:
+            await act(proxy, port)
+        finally:
+            proxy.stop(is_graceful=False)
+            await serving
+            proxy.close()
+
+    asyncio.run(inner())
+    return (folder / "error.log").read_text()
+
+
+def test_a_proxy_serves_until_it_is_stopped(tmp_path: Path) -> None:
+    async def act(proxy: Proxy, port: int) -> None:
+        assert (await get(port)).content == b"one"
+        assert (tmp_path / "proxy.pid").read_text().strip().isdecimal()
+
+    run(tmp_path, ONE, act)
+    assert not (tmp_path / "proxy.pid").exists()
+
+
+def test_a_reload_changes_what_is_open(tmp_path: Path) -> None:
+    other = free_port()
+
+    async def act(proxy: Proxy, port: int) -> None:
+        path = tmp_path / "nginx.conf"
+        path.write_text(frame_conf(ONE.format(port=other).replace("one", "two")))
+        proxy.reload()
+        assert (await get(other)).content == b"two"
+        path.write_text("events {} http { wrong; }")
+        proxy.reload()
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            path.write_text(
+                frame_conf(ONE.format(port=free_port()) + ONE.format(port=taken.getsockname()[1]))
+            )
+            proxy.reload()
+        assert (await get(other)).content == b"two"
+
+    log = run(tmp_path, ONE, act)
+    assert 'unknown directive "wrong"' in log
+    assert "cannot listen on 127.0.0.1:" in log
+
+
+def test_logs_are_opened_anew(tmp_path: Path) -> None:
+    async def act(proxy: Proxy, port: int) -> None:
+        (tmp_path / "access.log").unlink()
+        proxy.reopen_logs()
+        assert (tmp_path / "access.log").exists()
+        (tmp_path / "access.log").unlink()
+        (tmp_path / "access.log").mkdir()
+        proxy.reopen_logs()
+
+    assert "access.log" in run(tmp_path, ONE, act)
+
+
+def test_a_graceful_end_waits_for_requests(tmp_path: Path) -> None:
+    async def act(proxy: Proxy, port: int) -> None:
+        stream = await dial("127.0.0.1", port, timeout_s=10)
+        stream.write(b"GET / HTTP/1.1\r\nHost: h\r\n")
+        assert (await get(port)).status == 200
+        proxy.stop(is_graceful=True)
+        stream.write(b"\r\n")
+        received = b""
+        while octets := await stream.read(timeout_s=10):
+            received += octets
+        assert received.endswith(b"one")
+        stream.close()
+        await stream.wait_closed()
+
+    run(tmp_path, ONE, act)
+
+
+def test_the_status(tmp_path: Path) -> None:
+    status_port = free_port()
+
+    async def act(proxy: Proxy, port: int) -> None:
+        await get(port)
+        answer = await get(status_port)
+        status = json.loads(answer.content)
+        assert answer.fields["content-type"] == "application/json"
+        assert status["requests"] == {"total": 1, "by_status": {"200": 1}}
+        assert status["connections"]["accepted"] == 1
+        assert status["tunnels"]["open"] == 0
+        assert (await get(status_port, "/x")).status == 404
+
+    run(tmp_path, ONE, act, status=f"127.0.0.1:{status_port}")
+
+
+def test_a_unix_socket(tmp_path: Path) -> None:
+    http = "server {{ listen unix:{folder}/s; return 200 $remote_addr; }}"
+
+    async def act(proxy: Proxy, port: int) -> None:
+        assert (await get(0, unix=str(tmp_path / "s"))).content == b"unix:"
+
+    run(tmp_path, http, act)
+    assert not (tmp_path / "s").exists()
+
+
+def test_tls(tmp_path: Path) -> None:
+    certificates = make_certificates(tmp_path)
+    files = f"ssl_certificate {certificates.certificate_file};"
+    files += f"ssl_certificate_key {certificates.key_file};"
+    http = "server {{ listen 127.0.0.1:{port} ssl; " + files + " return 200 $scheme; }}"
+
+    async def act(proxy: Proxy, port: int) -> None:
+        assert (await get(port, is_tls=True)).content == b"https"
+
+    run(tmp_path, http, act)
+
+
+def test_tls_without_a_certificate(tmp_path: Path) -> None:
+    path = tmp_path / "nginx.conf"
+    path.write_text(f"events {{}} http {{ server {{ listen 127.0.0.1:{free_port()} ssl; }} }}")
+    with pytest.raises(ConfigError, match="ssl_certificate"):
+        Proxy(ProxyOptions(conf=str(path)), load_file(str(path))).open()
