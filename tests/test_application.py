@@ -10,12 +10,15 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import upwire
+from upwire import application
 from upwire.application import ServeOptions, load
-from upwire.errors import UpwireError
+from upwire.errors import ConfigError, UpwireError
 
 SOURCE = """
 import upwire
@@ -84,6 +87,50 @@ def test_a_port_out_of_range_is_wrong_usage(port: int) -> None:
 def test_a_key_needs_its_certificate() -> None:
     with pytest.raises(ValueError, match="needs --certificate"):
         ServeOptions(target="a:b", certificate_key="key.pem")
+
+
+def test_options_reach_the_server(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given: dict[str, Any] = {}  # Any: run()'s keyword arguments
+
+    def run(*arguments: Any, **options: Any) -> None:
+        given.update(options, arguments=arguments)
+        options["on_start"](SimpleNamespace(addresses=("/run/app.sock", ("::1", 80))))
+
+    monkeypatch.setattr(application, "run", run)
+    monkeypatch.setattr(application, "server_context", lambda *files: files)
+    options = ServeOptions(
+        target="shouting:routes",
+        port=1,
+        origin=("https://example.org",),
+        subprotocol=("chat",),
+        certificate="chain.pem",
+        max_message_octets=5,
+    )
+    assert application.main(options) == 0
+    assert given["arguments"][1:] == ("127.0.0.1", 1)
+    assert given["origins"] == ("https://example.org",)
+    assert given["subprotocols"] == ("chat",)
+    assert given["ssl"] == ("chain.pem", "chain.pem")
+    assert given["max_message_octets"] == 5
+    assert "listening on /run/app.sock\n" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_port_in_use_names_the_option_that_moves_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        with pytest.raises(UpwireError, match=rf"{port}: .*; choose another with --port"):
+            application.main(ServeOptions(target="shouting:shout", port=port))
+
+
+@pytest.mark.usefixtures("folder")
+def test_other_faults_of_an_address_are_the_listener_s() -> None:
+    with pytest.raises(ConfigError, match="no such certificate"):
+        application.main(
+            ServeOptions(target="shouting:shout", port=0, certificate="no such certificate")
+        )
 
 
 @asynccontextmanager

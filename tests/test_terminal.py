@@ -6,10 +6,14 @@ import asyncio
 import contextlib
 import io
 import os
+import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
 
 import upwire
 from upwire.terminal import (
@@ -18,13 +22,17 @@ from upwire.terminal import (
     SendClose,
     SendMessage,
     SendPing,
+    main,
     piped_lines,
     read_command,
     talk,
+    typed_lines,
     visible,
 )
 from upwire.wire.frames import Opcode
 from upwire.wire.websocket import Direction, FrameInfo
+
+RUN_TIMEOUT_S = 30
 
 
 @pytest.mark.parametrize(
@@ -280,8 +288,143 @@ def test_round_trips_are_measured_again_and_again() -> None:
     assert notes.count("* round trip ") >= 2
 
 
+def test_a_ping_without_an_answer_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(ws: upwire.WebSocket, payload: str | None) -> float:
+        raise upwire.StreamError("no pong came")
+
+    monkeypatch.setattr(upwire.WebSocket, "ping", fail)
+    status, _, notes = converse("/ping", wait=0)
+    assert status == 0
+    assert "* no pong came\n" in notes
+
+
+def test_an_input_that_fails_is_an_error() -> None:
+    async def fail() -> AsyncIterator[str]:
+        yield "one"
+        raise upwire.UpwireError("line 2 of the input is not UTF-8")
+
+    async def run() -> None:
+        screen, _, _ = show(is_terminal=False)
+        async with upwire.serve(echo, port=0) as server:
+            await talk(ConnectOptions(url=f"ws://127.0.0.1:{server.port}/"), fail(), screen)
+
+    with pytest.raises(upwire.UpwireError, match="line 2"):
+        asyncio.run(run())
+
+
+@pytest.mark.parametrize("end", ["\x03", "\x04"], ids=["interrupt", "end of file"])
+def test_typed_lines(end: str) -> None:
+    async def run() -> list[str]:
+        return [line async for line in typed_lines()]
+
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        keys.send_text("one\rtwo\r" + end)
+        assert asyncio.run(run()) == ["one", "two"]
+
+
+def test_main_reads_what_is_piped(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        with pytest.raises(upwire.ConnectError):
+            main(ConnectOptions(url="ws://127.0.0.1:1/"))
+
+
 def test_where_no_server_is_the_error_says_so() -> None:
     screen, _, _ = show(is_terminal=False)
     options = ConnectOptions(url="ws://127.0.0.1:1/")
     with pytest.raises(upwire.ConnectError):
         asyncio.run(talk(options, type_lines([]), screen))
+
+
+def spawn_arguments(port: int) -> list[str]:
+    return [sys.executable, "-m", "upwire", "connect", f"ws://127.0.0.1:{port}/"]
+
+
+def test_behind_a_pipe() -> None:
+    async def run() -> tuple[int | None, bytes, bytes]:
+        async with upwire.serve(echo_two_and_close, port=0) as server:
+            process = await asyncio.create_subprocess_exec(
+                *spawn_arguments(server.port),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            async with asyncio.timeout(RUN_TIMEOUT_S):
+                out, notes = await process.communicate(b"one\ntwo\n")
+            return process.returncode, out, notes
+
+    status, out, notes = asyncio.run(run())
+    assert (status, out) == (0, b"one\ntwo\n")
+    assert notes.endswith(b"closed by peer: 1000 enough\n")
+
+
+class Typist:
+    """Types at a program's terminal, and reads its screen."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._screen = b""
+        self._changed = asyncio.Event()
+        asyncio.get_running_loop().add_reader(descriptor, self._read)
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._descriptor, keys)
+
+    async def see(self, text: bytes, *, and_prompt: bool = False) -> None:
+        """Wait until the screen has shown a text, and until a line can be typed."""
+        while text not in self._screen or (and_prompt and not self._can_type):
+            self._changed.clear()
+            await self._changed.wait()
+
+    @property
+    def _can_type(self) -> bool:
+        """Whether the prompt reads keys itself: it has turned on bracketed paste, and not off."""
+        on, off = (self._screen.rfind(b"\x1b[?2004" + end) for end in (b"h", b"l"))
+        return on > off
+
+    def leave(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._descriptor)
+
+    def _read(self) -> None:
+        try:
+            self._screen += os.read(self._descriptor, 4096)
+        except OSError:  # EIO: the program has left its terminal
+            self.leave()
+        self._changed.set()
+
+
+@pytest.mark.parametrize(
+    ("keys", "end"),
+    [
+        (b"/close 1000 bye\r", b"closed by us: 1000 bye"),
+        (b"\x04", b"closed by us: 1000"),
+        (b"\x03", b"closed by us: 1000"),
+    ],
+    ids=["close", "end of file", "interrupt"],
+)
+def test_at_a_terminal(keys: bytes, end: bytes) -> None:
+    async def run() -> int:
+        terminal, programs = os.openpty()
+        typist = Typist(terminal)
+        try:
+            async with upwire.serve(echo, port=0) as server, asyncio.timeout(RUN_TIMEOUT_S):
+                process = await asyncio.create_subprocess_exec(
+                    *spawn_arguments(server.port),
+                    *["--wait", "0"],
+                    stdin=programs,
+                    stdout=programs,
+                    stderr=programs,
+                    env={**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
+                )
+                await typist.see(b"connected to ws://", and_prompt=True)
+                typist.type(b"hello\r")
+                await typist.see(b"< hello", and_prompt=True)
+                typist.type(keys)
+                await typist.see(end)
+                return await process.wait()
+        finally:
+            typist.leave()
+            os.close(programs)
+            os.close(terminal)
+
+    assert asyncio.run(run()) == 0

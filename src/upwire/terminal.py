@@ -95,7 +95,7 @@ Command = SendMessage | SendPing | SendClose
 def main(options: ConnectOptions) -> int:
     """Connect and talk until either side ends it. 0: closed normally, 1: otherwise."""
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    lines = _typed_lines() if is_terminal else piped_lines(sys.stdin.fileno())
+    lines = typed_lines() if is_terminal else piped_lines(sys.stdin.fileno())
     with patch_stdout() if is_terminal else contextlib.nullcontext():
         screen = Screen(sys.stdout, sys.stderr, is_terminal=is_terminal)
         return asyncio.run(talk(options, lines, screen))
@@ -180,6 +180,30 @@ async def talk(options: ConnectOptions, lines: AsyncIterator[str], screen: Scree
     return await _show_end(ws, screen)
 
 
+async def typed_lines() -> AsyncIterator[str]:
+    """Yield the lines typed at the terminal, until end of file or an interrupt."""
+    session: PromptSession[str] = PromptSession()
+    with contextlib.suppress(EOFError, KeyboardInterrupt):
+        while True:
+            yield await session.prompt_async("> ")
+
+
+async def piped_lines(descriptor: int) -> AsyncIterator[str]:
+    """Yield the lines of a file, pipe or device, as the reader asks for them.
+
+    Raises UpwireError for a line that is not UTF-8.
+    """
+    count = 0
+    rest = b""
+    async for octets in _read_in_thread(descriptor):
+        *lines, rest = (rest + octets).split(b"\n")
+        for line in lines:
+            count += 1
+            yield _decode(line, count)
+    if rest:
+        yield _decode(rest, count + 1)
+
+
 async def _converse(
     ws: WebSocket, options: ConnectOptions, lines: AsyncIterator[str], screen: Screen
 ) -> None:
@@ -189,7 +213,7 @@ async def _converse(
     pinging = asyncio.create_task(_ping_again(ws, options.ping, screen))
     try:
         await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
-        if not receiving.done():
+        if not receiving.done() and sending.exception() is None:
             await asyncio.wait({receiving}, timeout=options.wait)
     finally:
         for task in (receiving, sending, pinging):
@@ -267,30 +291,6 @@ def _describe(url: str, ws: WebSocket) -> str:
 def _fields(lines: tuple[str, ...]) -> list[tuple[str, str]]:
     parts = (line.partition(":") for line in lines)
     return [(name.strip(), value.strip()) for name, _, value in parts]
-
-
-async def _typed_lines() -> AsyncIterator[str]:
-    """Yield the lines typed at the terminal, until end of file or an interrupt."""
-    session: PromptSession[str] = PromptSession()
-    with contextlib.suppress(EOFError, KeyboardInterrupt):
-        while True:
-            yield await session.prompt_async("> ")
-
-
-async def piped_lines(descriptor: int) -> AsyncIterator[str]:
-    """Yield the lines of a file, pipe or device, as the reader asks for them.
-
-    Raises UpwireError for a line that is not UTF-8.
-    """
-    count = 0
-    rest = b""
-    async for octets in _read_in_thread(descriptor):
-        *lines, rest = (rest + octets).split(b"\n")
-        for line in lines:
-            count += 1
-            yield _decode(line, count)
-    if rest:
-        yield _decode(rest, count + 1)
 
 
 def _decode(line: bytes, number: int) -> str:
