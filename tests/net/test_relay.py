@@ -93,12 +93,13 @@ async def read_all(stream: Stream) -> bytes:
 @in_virtual_time
 async def test_octets_go_both_ways_and_are_counted_as_they_pass() -> None:
     async with tunnel() as made:
-        made.client.write(build_frame(1, b"up", mask_key=b"1234")[:3])
-        assert await made.backend.read()
+        frame = build_frame(1, b"up", mask_key=b"1234")
+        made.client.write(frame[:7])
+        assert await made.backend.read() == frame[:7]
         relay = made.relay
-        assert (relay.from_downstream.octets, relay.from_downstream.frames) == (3, 0)
-        made.client.write(build_frame(1, b"up", mask_key=b"1234")[3:])
-        assert await made.backend.read()
+        assert (relay.from_downstream.octets, relay.from_downstream.frames) == (7, 0)
+        made.client.write(frame[7:])
+        assert await made.backend.read() == frame[7:]
         made.backend.write(build_frame(9, b"") + build_frame(2, b"down"))
         assert await made.client.read() == b"\x89\x00\x82\x04down"
         assert (relay.from_downstream.messages, relay.from_downstream.control_frames) == (1, 0)
@@ -112,6 +113,27 @@ async def test_what_was_read_before_comes_first() -> None:
         made.client.write(b" late")
         await settle()
         assert await made.backend.read() == b"early late"
+
+
+@in_virtual_time
+async def test_a_header_in_pieces_is_passed_on_whole() -> None:
+    async with tunnel() as made:
+        for octet in build_frame(2, bytes(200)):
+            made.backend.write(bytes([octet]))
+            await settle()
+        octets = await made.client.read()
+        assert octets == build_frame(2, bytes(200))
+
+
+@in_virtual_time
+async def test_half_a_header_is_passed_on_at_the_end() -> None:
+    async with tunnel() as made:
+        made.backend.write(b"\x82\x7e\x01")
+        await settle()
+        assert made.relay.from_upstream.octets == 0
+        made.backend.write_eof()
+        assert await read_all(made.client) == b"\x82\x7e\x01"
+        assert made.relay.from_upstream.octets == 3
 
 
 @in_virtual_time

@@ -264,10 +264,14 @@ def test_the_counter_is_exact_at_every_octet(key: bytes | None) -> None:
     ]
     ends = [len(b"".join(frames[: n + 1])) for n in range(len(frames))]
     counter = FrameCounter()
+    passed = b""
     for at, octet in enumerate(b"".join(frames), start=1):
-        counter.feed(bytes([octet]))
+        passed += counter.feed(bytes([octet]))
         assert counter.frames == sum(end <= at for end in ends)
         assert counter.is_inside_frame == (at not in ends)
+        assert counter.octets == len(passed)
+        assert len(passed) in range(at - 15, at + 1)
+    assert passed == b"".join(frames)
     assert counter.close_code == 4000
     assert (counter.messages, counter.control_frames) == (3, 4)
 
@@ -290,6 +294,60 @@ def test_the_counter_stops_counting_frames_at_what_is_none(octets: bytes, step: 
     assert counter.is_malformed
     assert counter.frames == 1
     assert counter.octets == len(stream)
+
+
+@pytest.mark.parametrize("step", [1, 3, 100])
+def test_the_counter_holds_a_header_that_is_incomplete(step: int) -> None:
+    head = build_frame(2, bytes(70000), mask_key=KEY)[:13]
+    counter = FrameCounter()
+    for at in range(0, len(head), step):
+        assert counter.feed(head[at : at + step]) == b""
+    assert counter.is_inside_frame
+    assert (counter.octets, counter.remaining) == (0, 0)
+    assert counter.take_held() == head
+    assert counter.octets == 13
+    assert counter.take_held() == b""
+
+
+@pytest.mark.parametrize("step", [1, 7, 1000])
+def test_the_counter_stops_in_front_of_a_message_that_is_too_long(step: int) -> None:
+    fits = [
+        build_frame(1, bytes(100)),
+        build_frame(2, bytes(60), is_final=False),
+        build_frame(9, bytes(125)),
+        build_frame(0, bytes(40)),
+        build_frame(1, bytes(99), is_final=False),
+    ]
+    stream = b"".join([*fits, build_frame(0, bytes(2)), build_frame(8, b"")])
+    counter = FrameCounter(limit_octets=100)
+    passed = b""
+    for at in range(0, len(stream), step):
+        passed += counter.feed(stream[at : at + step])
+    assert passed == b"".join(fits)
+    assert (counter.frames, counter.messages, counter.octets) == (5, 2, len(passed))
+    assert counter.is_over_limit
+    assert not counter.is_inside_frame
+    assert counter.close_code is None
+
+
+def test_the_counter_stops_at_the_longest_length_there_is() -> None:
+    head = b"\x02\x7f" + b"\x7f" + b"\xff" * 7
+    counter = FrameCounter(limit_octets=2**63)
+    assert counter.feed(head) == head
+    assert counter.remaining == 2**63 - 1
+    limited = FrameCounter(limit_octets=2**63 - 2)
+    assert limited.feed(head) == b""
+    assert limited.is_over_limit
+
+
+def test_the_counter_can_stop_at_the_end_of_a_frame() -> None:
+    counter = FrameCounter()
+    assert counter.finish_frame(5) == 0
+    counter.feed(b"\x81\x05ab")
+    assert counter.finish_frame(2) == 2
+    assert (counter.remaining, counter.frames, counter.octets) == (1, 0, 6)
+    assert counter.finish_frame(9) == 1
+    assert (counter.remaining, counter.frames, counter.octets) == (0, 1, 7)
 
 
 def test_the_counter_leaves_extensions_alone() -> None:

@@ -152,8 +152,7 @@ class _Direction:
 
     def octets_received(self, octets: bytes) -> None:
         self._relay.note_movement()
-        self._counter.feed(octets)
-        self._target.write(octets)
+        self._target.write(self._counter.feed(octets))
         if not self._target.is_writable_now and self._drain is None:
             self._source.pause()
             self._waiting_octets = self._target.write_buffer_octets
@@ -162,6 +161,7 @@ class _Direction:
     def eof_received(self) -> None:
         can_go_on = self._target.can_write_eof and not self._target.is_closed
         if can_go_on:
+            self._target.write(self._counter.take_held())
             self._target.write_eof()
         self._relay.note_end(self._side, can_go_on=can_go_on)
 

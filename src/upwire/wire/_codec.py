@@ -11,7 +11,6 @@ same file runs, slower.
 
 from __future__ import annotations
 
-from array import array
 from codecs import utf_8_decode
 
 try:
@@ -35,6 +34,8 @@ _NOT_MASKED: cython.int = -6
 _MASKED: cython.int = -7
 _NOT_SHORTEST: cython.int = -8
 _HIGHEST_BIT: cython.int = -9
+
+_NO_LIMIT = 2**64 - 1
 
 FAULTS = {  # message and rule
     _RESERVED_BIT: ("frame has a reserved bit set that no extension defines", "RFC 6455 §5.2"),
@@ -131,18 +132,12 @@ class _FrameHead:
     masking: 1 where frames must be masked, 0 where they must not, -1 where either will do.
     """
 
-    refused_bits: cython.int
-    masking: cython.int
-    first: cython.int
-    opcode: cython.int
-    is_masked: cython.bint
-    length: cython.ulonglong
-
     def __init__(self, refused_bits: int, masking: int) -> None:
         self.refused_bits = refused_bits
         self.masking = masking
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def parse(
         self,
@@ -178,6 +173,7 @@ class _FrameHead:
         return size if available >= size else 0
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def _check_first(self, octet: cython.int) -> cython.int:
         self.first = octet
@@ -193,6 +189,7 @@ class _FrameHead:
         return 0
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def _check_second(self, octet: cython.int) -> cython.int:
         self.is_masked = octet >= 0x80
@@ -206,6 +203,7 @@ class _FrameHead:
         return 0
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def _read_long(
         self, octets: cython.p_const_uchar, at: cython.Py_ssize_t, width: cython.int
@@ -345,35 +343,34 @@ def _not_utf8() -> RemoteProtocolError:
 class FrameCounter:
     """Counts the frames of one direction of a tunnel, split anywhere; keeps no payload.
 
-    A frame counts when its last octet has passed. octets counts all that was fed. After
-    is_malformed (the header cannot be one, whatever the extensions) frames count no more;
-    without counts_frames (the octets are something else) they never do.
+    What it lets pass ends inside a payload or at a frame's end, never inside a header, so that
+    whoever sends it on always knows where another frame may go between.
+
+    counts_frames: whether the octets are frames; otherwise all of them pass, and only they count.
+    limit_octets: how long a message may be, as it is on the wire; None: any length.
+
+    A frame counts when its last octet has passed, octets counts all that passed. After
+    is_malformed (a header cannot be one, whatever the extensions) frames count no more. After
+    is_over_limit nothing passes: the frame that makes its message too long is the next one.
+    remaining: the payload octets that the frame which has begun still lacks.
     """
 
-    octets = cython.declare(cython.ulonglong, visibility="readonly")
-    frames = cython.declare(cython.ulonglong, visibility="readonly")
-    messages = cython.declare(cython.ulonglong, visibility="readonly")
-    control_frames = cython.declare(cython.ulonglong, visibility="readonly")
-    is_malformed = cython.declare(cython.bint, visibility="readonly")
-    _is_counting: cython.bint
-    _head: _FrameHead
-    _held: bytearray  # of a header that came in pieces
-    _left: cython.ulonglong  # payload octets still to pass
-    _close_code: cython.int
-    _by_opcode: cython.ulonglong[::1]
-
-    def __init__(self, *, counts_frames: bool = True) -> None:
+    def __init__(self, *, counts_frames: bool = True, limit_octets: int | None = None) -> None:
         self.octets = 0
         self.frames = 0
         self.messages = 0
         self.control_frames = 0
+        self.remaining = 0
         self.is_malformed = False
+        self.is_over_limit = False
         self._is_counting = counts_frames
+        self._limit_octets = _NO_LIMIT if limit_octets is None else limit_octets
+        self._message_octets = 0
         self._head = _FrameHead(0, -1)
-        self._held = bytearray()
-        self._left = 0
+        self._held = b""
         self._close_code = -1
-        self._by_opcode = array("Q", bytes(16 * 8))
+        if not cython.compiled:
+            self._by_opcode = [0] * 16
 
     @property
     def by_opcode(self) -> list[int]:
@@ -387,36 +384,65 @@ class FrameCounter:
 
     @property
     def is_inside_frame(self) -> bool:
-        """Whether a frame has begun and not ended."""
-        return self._left > 0 or len(self._held) > 0
+        """Whether a frame has begun and not ended, be it only with octets that are held."""
+        return self.remaining > 0 or len(self._held) > 0
 
     @cython.ccall
-    def feed(self, octets: bytes) -> None:
-        """Count the next octets of the direction."""
-        self.scan(octets, len(octets))
+    def feed(self, octets: bytes) -> bytes:
+        """Count the next octets of the direction, and return what passes.
 
-    @cython.cfunc
-    def scan(self, octets: cython.p_const_uchar, n: cython.Py_ssize_t) -> None:
-        """Count n octets; what compiled callers use on a buffer of their own."""
-        i: cython.Py_ssize_t = 0
+        A header that is incomplete, 15 octets at most, is held until the rest of it is fed.
+        """
+        if self._held:
+            octets = self._held + octets
+        n: cython.Py_ssize_t = len(octets)
+        passed: cython.Py_ssize_t = self.scan(octets, n)
+        if passed == n:
+            self._held = b""
+            return octets
+        self._held = b"" if self.is_over_limit else octets[passed:]
+        return octets[:passed]
+
+    def take_held(self) -> bytes:
+        """Let pass what is held, since the direction has ended inside a header."""
+        held, self._held = self._held, b""
+        self.octets += len(held)
+        return held
+
+    @cython.ccall
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def scan(self, octets: cython.p_const_uchar, n: cython.Py_ssize_t) -> cython.Py_ssize_t:
+        """Count n octets and return how many of them pass; what callers with a buffer use.
+
+        Those that do not begin a header: to be given again with the octets behind them.
+        """
+        passed: cython.Py_ssize_t = 0
         used: cython.Py_ssize_t
-        self.octets += n
-        while i < n and self._is_counting:
-            if self._left:
-                i += self._pass(n - i)
-            elif self._held:
-                self._held.append(octets[i])
-                i += 1
-                if self._begin(self._held, 0, len(self._held)):
-                    self._held.clear()
-            else:
-                used = self._begin(octets, i, n - i)
-                if used == 0:
-                    self._held += octets[i:n]
-                    break
-                i += used
+        while passed < n and self._is_counting:
+            if self.remaining:
+                passed += self._pass(n - passed)
+                continue
+            used = self._begin(octets, passed, n - passed)
+            if used == 0:
+                break
+            passed += used
+        if not self._is_counting and not self.is_over_limit:
+            passed = n
+        self.octets += passed
+        return passed
+
+    @cython.ccall
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def finish_frame(self, n: cython.Py_ssize_t) -> cython.Py_ssize_t:
+        """Count up to n octets as far as the frame that has begun goes; return how many."""
+        passed: cython.Py_ssize_t = self._pass(n) if self.remaining else 0
+        self.octets += passed
+        return passed
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def _begin(
         self,
@@ -424,27 +450,44 @@ class FrameCounter:
         at: cython.Py_ssize_t,
         available: cython.Py_ssize_t,
     ) -> cython.Py_ssize_t:
-        """Take a header, of a Close its code as well; return its octets, 0 if some are missing."""
+        """Take a header, of a Close its code as well; return its octets, 0 if it cannot pass."""
         size: cython.Py_ssize_t = self._head.parse(octets, at, available)
         if size < 0:
             self.is_malformed = True
             self._is_counting = False
             return available
-        if size == 0:
+        if size == 0 or not self._fits_limit():
             return 0
-        self._left = self._head.length
-        if self._head.opcode == 0x8 and self._left >= 2:
+        self.remaining = self._head.length
+        if self._head.opcode == 0x8 and self.remaining >= 2:
             if available < size + 2:
-                self._left = 0
+                self.remaining = 0
                 return 0
             self._take_code(octets, at + size)
-            self._left -= 2
+            self.remaining -= 2
             size += 2
-        if self._left == 0:
+        if self.remaining == 0:
             self._end_frame()
         return size
 
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _fits_limit(self) -> cython.bint:
+        """Add the frame to its message, a control frame to none; False where that is too long."""
+        if self._head.opcode >= 0x8:
+            return True
+        if self._head.opcode != 0x0:
+            self._message_octets = 0
+        if self._head.length > self._limit_octets - self._message_octets:
+            self.is_over_limit = True
+            self._is_counting = False
+            return False
+        self._message_octets += self._head.length
+        return True
+
+    @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def _take_code(self, octets: cython.p_const_uchar, at: cython.Py_ssize_t) -> cython.void:
         high: cython.int = octets[at]
@@ -456,18 +499,20 @@ class FrameCounter:
             self._close_code = high << 8 | low
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def _pass(self, n: cython.Py_ssize_t) -> cython.Py_ssize_t:
         """Let up to n octets of the payload go by; return how many there were."""
-        if n < self._left:
-            self._left -= n
+        if n < self.remaining:
+            self.remaining -= n
             return n
-        n = self._left
-        self._left = 0
+        n = self.remaining
+        self.remaining = 0
         self._end_frame()
         return n
 
     @cython.cfunc
+    @cython.nogil
     @cython.exceptval(check=False)
     def _end_frame(self) -> cython.void:
         opcode: cython.int = self._head.opcode
