@@ -13,7 +13,7 @@ from kit.virtual_time import run, settle
 from upwire.errors import ConnectionClosed, LocalProtocolError, StreamError
 from upwire.net.stream import WRITE_HIGH_OCTETS, Stream
 from upwire.net.websocket import WebSocket, WebSocketOptions
-from upwire.net.websocket.websocket import SENDS_BEFORE_YIELD
+from upwire.net.websocket.websocket import CONTROL_FRAMES_A_TURN, SENDS_BEFORE_YIELD
 from upwire.wire.deflate import DeflateParameters
 from upwire.wire.handshake import Accepted
 from upwire.wire.http1 import RequestHead, ResponseHead
@@ -676,6 +676,44 @@ def test_a_flood_of_pings_is_not_read_while_pongs_pile_up() -> None:
         for _ in range(1000):
             assert await peer.event() == Pong(b"!" * 125)
         peer.stream.close()
+        await server.wait_closed()
+
+    run(main())
+
+
+@pytest.mark.parametrize("kind", [Ping, Pong])
+def test_a_flood_of_control_frames_in_one_read_lets_other_tasks_run(
+    kind: type[Ping | Pong],
+) -> None:
+    async def main() -> None:
+        server, peer = open_with_peer(Role.SERVER)
+        for _ in range(2 * CONTROL_FRAMES_A_TURN):
+            if kind is Ping:
+                peer.connection.send_ping(b"?")
+            else:
+                peer.connection.send_pong(b"!")
+        peer.connection.send_message("behind them")
+        server.octets_received(peer.connection.take_output())
+        receiving = asyncio.create_task(server.recv())
+        await asyncio.sleep(0)
+        assert not receiving.done()
+        assert await receiving == "behind them"
+        server.abort()
+        await server.wait_closed()
+
+    run(main())
+
+
+def test_the_pongs_of_one_read_are_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        server, peer = open_with_peer(Role.SERVER)
+        for _ in range(CONTROL_FRAMES_A_TURN - 1):
+            peer.connection.send_ping()
+        writes: list[bytes] = []
+        monkeypatch.setattr(server._stream.transport, "write", writes.append)
+        server.octets_received(peer.connection.take_output())
+        assert writes == [b"\x8a\x00" * (CONTROL_FRAMES_A_TURN - 1)]
+        server.abort()
         await server.wait_closed()
 
     run(main())

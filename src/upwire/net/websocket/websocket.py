@@ -39,6 +39,9 @@ from upwire.wire.websocket import (
 SENDS_BEFORE_YIELD = 64
 """After so many sends that need not wait, one lets the other tasks run."""
 
+CONTROL_FRAMES_A_TURN = 256
+"""After so many pings or pongs without a message, the other tasks run before more are read."""
+
 Data = str | bytes | bytearray | memoryview
 
 
@@ -102,7 +105,7 @@ class WebSocket:
         self._look_ahead: asyncio.Handle | None = None
         self._sending = asyncio.Lock()
         self._sends_in_a_row = 0
-        self._pong_waiter: asyncio.Task[None] | None = None
+        self._rest: asyncio.Task[None] | None = None  # from a flood of control frames
         self._close_timer: asyncio.TimerHandle | None = None
         self._closing: _Ending | None = None  # we began the closing handshake
         self._ending: _Ending | None = None  # nothing more comes
@@ -306,7 +309,7 @@ class WebSocket:
     @property
     def _is_listening(self) -> bool:
         """Whether events are taken now; otherwise the stream is paused, or all is over."""
-        return self._ending is None and self._pong_waiter is None and not self._queue.is_full
+        return self._ending is None and self._rest is None and not self._queue.is_full
 
     def _listen(self) -> None:
         """Take what had to wait, and read on if that leaves room."""
@@ -329,16 +332,25 @@ class WebSocket:
         So a receiver that waits can answer a message before what follows it, such as a
         violation, closes the connection.
         """
+        control_frames = 0
         try:
             while self._is_listening and (is_ahead or not self._queue.messages):
                 event = self._connection.next_event()
                 if event is None:
                     break
                 self._take(event)
+                control_frames += isinstance(event, (Ping, Pong))
+                if control_frames == CONTROL_FRAMES_A_TURN:
+                    break
         except RemoteProtocolError as error:
             self._fail(error)
         self._flush()
-        if self._ending is None and not self._is_listening:
+        if self._ending is not None:
+            return
+        is_blocked = control_frames > 0 and not self._stream.is_writable_now
+        if is_blocked or control_frames == CONTROL_FRAMES_A_TURN:
+            self._rest = self._loop.create_task(self._let_pongs_leave())
+        if not self._is_listening:
             self._stream.pause()
 
     def _take(self, event: Event) -> None:
@@ -347,9 +359,7 @@ class WebSocket:
                 self._queue.put(data)
                 self._wake_receiver()
             case Ping():
-                self._flush()
-                if not self._stream.is_writable_now:
-                    self._pong_waiter = self._loop.create_task(self._wait_for_pongs_to_leave())
+                pass  # its Pong is flushed with those of the frames behind it
             case Pong(payload):
                 self._pings.acknowledge(payload)
             case CloseReceived(code, reason):
@@ -357,13 +367,13 @@ class WebSocket:
             case Disconnected():
                 self._finish(self._abnormal_closure())
 
-    async def _wait_for_pongs_to_leave(self) -> None:
-        """Read no more pings of a peer that takes no pongs: they would pile up."""
+    async def _let_pongs_leave(self) -> None:
+        """Let the other tasks run, and read no more pings of a peer that takes no pongs."""
         try:
             with suppress(StreamError):  # stream_lost() tells
                 await self._stream.drain(doing="sending pongs")
         finally:
-            self._pong_waiter = None
+            self._rest = None
             self._listen()
 
     def _wake_receiver(self) -> None:
