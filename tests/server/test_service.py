@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import os
@@ -14,7 +15,13 @@ from pathlib import Path
 import pytest
 
 import upwire
-from upwire.errors import ConfigError, ConnectionClosed, HandshakeRefused, LocalProtocolError
+from upwire.errors import (
+    ConfigError,
+    ConnectionClosed,
+    HandshakeRefused,
+    LocalProtocolError,
+    StreamError,
+)
 from upwire.net.websocket import WebSocket
 from upwire.server import (
     EndpointKeywords,
@@ -363,6 +370,48 @@ def test_a_page_that_fails_is_logged_and_says_no_more_than_500(
     assert records[0].exc_info is not None
 
 
+def backend_refusal() -> HandshakeRefused:
+    """Make what connect() raises where a server answers 404, with fields about that answer."""
+    fields = [("Transfer-Encoding", "chunked"), ("Set-Cookie", "secret=1")]
+    return HandshakeRefused("the secret reason", status=404, reason="", headers=fields)
+
+
+@pytest.mark.parametrize("error", [backend_refusal, lambda: StreamError("a backend was lost")])
+def test_what_a_backend_does_wrong_is_not_told_as_the_clients_fault(
+    error: Callable[[], Exception], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def page(request: Request) -> Response:
+        raise error()
+
+    async def main() -> None:
+        routes = Routes()
+        routes.get("/")(page)
+        async with upwire.serve(routes, port=0) as server:
+            answer = await ask(server, get("/"))
+        assert status_of(answer) == 500
+        assert "Set-Cookie" not in answer
+        assert "chunked" not in answer
+
+    run(main)
+    assert "the handler of GET / failed" in caplog.text
+
+
+def test_a_client_that_cuts_its_content_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    async def take(request: Request) -> Response:
+        return Response.text(str(len(await request.body())))
+
+    async def main() -> None:
+        routes = Routes()
+        routes.post("/")(take)
+        async with upwire.serve(routes, port=0) as server:
+            with contextlib.suppress(ConnectionError):
+                cut = await ask(server, get("/", "Content-Length: 9", method="POST"), "abc")
+                assert cut == ""
+
+    run(main)
+    assert caplog.records == []
+
+
 # Handlers that end
 
 
@@ -378,6 +427,10 @@ async def lose_a_backend(ws: WebSocket) -> None:
     raise upwire.ConnectError("no backend", phase="connecting", address="x")
 
 
+async def be_refused_by_a_backend(ws: WebSocket) -> None:
+    raise backend_refusal()
+
+
 async def leave(ws: WebSocket) -> None:
     return
 
@@ -387,20 +440,21 @@ async def close_twice(ws: WebSocket) -> None:
 
 
 @pytest.mark.parametrize(
-    ("handler", "code", "reason", "is_logged"),
+    ("handler", "code", "reason", "logged"),
     [
-        (leave, 1000, "", False),
-        (close_twice, 4000, "mine", False),
-        (refuse_to_go_on, 1008, "you talk too much", False),
-        (lose_a_backend, 1011, "", False),
-        (fail, 1011, "", True),
+        (leave, 1000, "", None),
+        (close_twice, 4000, "mine", None),
+        (refuse_to_go_on, 1008, "you talk too much", None),
+        (lose_a_backend, 1011, "", "no backend"),
+        (be_refused_by_a_backend, 1011, "", "the secret reason"),
+        (fail, 1011, "", "the secret reason"),
     ],
 )
 def test_how_a_handler_ends_is_the_close(
     handler: Callable[[WebSocket], Awaitable[None]],
     code: int,
     reason: str,
-    is_logged: bool,
+    logged: str | None,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def main() -> None:
@@ -413,10 +467,13 @@ def test_how_a_handler_ends_is_the_close(
             assert (raised.value.code, raised.value.reason) == (code, reason)
 
     run(main)
-    assert ("the secret reason" in caplog.text) is is_logged
-    if is_logged:
-        assert caplog.records[0].name == "upwire.server"
-        assert caplog.records[0].exc_info is not None
+    if logged is None:
+        assert caplog.records == []
+        return
+    assert logged in caplog.text
+    (record,) = caplog.records
+    assert record.name == "upwire.server"
+    assert (record.exc_info is not None) is (handler is fail)
 
 
 def test_a_client_that_vanishes_is_no_error(caplog: pytest.LogCaptureFixture) -> None:

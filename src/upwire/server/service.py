@@ -12,7 +12,13 @@ from dataclasses import replace
 from ssl import SSLContext
 from typing import Any, Self, TypeVar, Unpack
 
-from upwire.errors import ConnectError, ConnectionClosed, RemoteProtocolError, StreamError
+from upwire.errors import (
+    ConnectError,
+    ConnectionClosed,
+    HandshakeRefused,
+    RemoteProtocolError,
+    StreamError,
+)
 from upwire.net.http1 import HttpConnection, HttpExchange
 from upwire.net.listener import Listener
 from upwire.net.stream import Address, Stream
@@ -223,7 +229,7 @@ class Server:
         if match is not None:
             request.path_params = match.path_params
         hook = self._options.process_request
-        response = None if hook is None else await _ask(hook, request)
+        response = None if hook is None else await _ask(hook, request, exchange)
         if response is not None:
             await send(exchange, response)
             return
@@ -235,7 +241,7 @@ class Server:
         except RemoteProtocolError as error:
             await refuse(exchange, error)
             return
-        await send(exchange, await _ask(found, request))
+        await send(exchange, await _ask(found, request, exchange))
 
     async def _serve_websocket(
         self, exchange: HttpExchange, request: Request, endpoint: WebSocketEndpoint
@@ -301,7 +307,7 @@ def _choose(request: Request, match: Match | None) -> WebSocketEndpoint | HttpHa
 
 
 async def _ask(
-    handler: Callable[[Request], Awaitable[_Answer]], request: Request
+    handler: Callable[[Request], Awaitable[_Answer]], request: Request, exchange: HttpExchange
 ) -> _Answer | Response:
     """Return the handler's answer; one that fails is logged, and the client told no more than 500.
 
@@ -309,18 +315,28 @@ async def _ask(
     """
     try:
         return await handler(request)
-    except (RemoteProtocolError, StreamError):
-        raise
-    except Exception:
+    except Exception as error:
+        if _is_of_client(error, exchange):
+            raise
         logger.exception("the handler of %s %s failed", request.method, request.path)
         return Response.text("500 Internal Server Error\n", 500)
+
+
+def _is_of_client(error: Exception, exchange: HttpExchange) -> bool:
+    """Whether the client made a handler fail; if not, that or a server that it asked failed."""
+    if isinstance(error, StreamError):
+        return exchange.is_cut
+    return isinstance(error, RemoteProtocolError) and not isinstance(error, HandshakeRefused)
 
 
 async def _run_handler(handler: WebSocketHandler, ws: WebSocket) -> None:
     """Run a handler and begin to close: with 1000, or where it failed 1011 and no details."""
     try:
         await handler(ws)
-    except (ConnectionClosed, ConnectError, StreamError) as error:
+    except (ConnectError, HandshakeRefused) as error:  # of a server that the handler asked
+        logger.warning("the handler of %r failed: %s", ws, error)
+        ws.begin_close(CloseCode.INTERNAL_ERROR)
+    except (ConnectionClosed, StreamError) as error:
         logger.debug("%r: %s", ws, error)
         ws.begin_close(CloseCode.INTERNAL_ERROR)
     except RemoteProtocolError as error:

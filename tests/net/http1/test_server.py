@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -558,6 +559,53 @@ def test_a_response_that_is_cut_is_seen_to_be_cut(handler: Handler) -> None:
         with pytest.raises(StreamError, match="reset"):
             await client.receive_all()
         await client.serving
+
+    virtual_time.run(main())
+
+
+def test_an_exchange_knows_whether_the_client_has_cut_it() -> None:
+    async def main() -> None:
+        seen: list[bool] = []
+
+        async def read_all(exchange: HttpExchange) -> None:
+            seen.append(exchange.is_cut)
+            try:
+                await exchange.read_body(10)
+            finally:
+                seen.append(exchange.is_cut)
+            await exchange.respond(200)
+
+        for content, expected in ((b"ab", [False, False]), (b"a", [False, True])):
+            seen.clear()
+            client = Client(read_all)
+            client.stream.write(POST + b"Content-Length: 2\r\n\r\n")
+            await virtual_time.settle()
+            client.stream.write(content)
+            client.stream.write_eof()
+            with contextlib.suppress(StreamError):
+                await client.receive_all()
+            await client.serving
+            assert seen == expected
+            client.stream.close()
+            await client.connection.stream.wait_closed()
+
+    virtual_time.run(main())
+
+
+def test_an_exchange_of_a_connection_that_is_gone_is_cut() -> None:
+    async def main() -> None:
+        seen: list[bool] = []
+
+        async def wait_for_loss(exchange: HttpExchange) -> None:
+            await exchange.stream.wait_closed()
+            seen.append(exchange.is_cut)
+
+        client = Client(wait_for_loss)
+        client.stream.write(GET)
+        await virtual_time.settle()
+        client.stream.abort()
+        await client.serving
+        assert seen == [True]
 
     virtual_time.run(main())
 

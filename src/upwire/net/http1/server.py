@@ -98,6 +98,12 @@ class HttpExchange:
         """Whether the response is complete, or the protocol was switched."""
         return self._writer is not None and self._writer.is_complete
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the client is gone, or has ended inside the content of its request."""
+        is_short = self.stream.is_eof and not self._reader.is_content_complete
+        return self.stream.is_closed or is_short
+
     async def read(self, *, timeout_s: float | None = None) -> bytes:
         """Return the next octets of the request's content, b"" at its end.
 
