@@ -623,6 +623,30 @@ def test_a_handshake_during_the_stop_is_closed_at_once() -> None:
     run(main)
 
 
+def test_a_connection_that_arrives_with_the_stop_does_not_hold_it_up() -> None:
+    async def main() -> None:
+        server = await upwire.serve(echo, port=0, stop_timeout_s=60)
+        with socket.create_connection(("127.0.0.1", server.port)):
+            while not server._listener.connections:  # noqa: ASYNC110  # accept() has no event
+                await asyncio.sleep(0)
+            await server.close()
+
+    run(main)
+
+
+def test_the_port_is_known_while_it_listens() -> None:
+    async def main() -> None:
+        server = upwire.serve(echo, port=0)
+        with pytest.raises(LocalProtocolError, match="not started"):
+            server.port  # noqa: B018
+        async with server:
+            assert server.port > 0
+        with pytest.raises(LocalProtocolError, match="stopped"):
+            server.port  # noqa: B018
+
+    run(main)
+
+
 def test_serve_forever_ends_when_it_is_cancelled_or_closed() -> None:
     async def main() -> None:
         server = upwire.serve(echo, port=0)

@@ -16,6 +16,7 @@ from upwire.errors import (
     ConnectError,
     ConnectionClosed,
     HandshakeRefused,
+    LocalProtocolError,
     RemoteProtocolError,
     StreamError,
 )
@@ -148,7 +149,12 @@ class Server:
 
     @property
     def port(self) -> int:
-        """The port of its first address, 0 for a unix socket."""
+        """The port of its first address, 0 for a unix socket.
+
+        Raises LocalProtocolError before the start and after the stop.
+        """
+        if not self.addresses:
+            raise LocalProtocolError("the server listens nowhere: it is not started, or stopped")
         address = self.addresses[0]
         return 0 if isinstance(address, str) else address[1]
 
@@ -218,6 +224,8 @@ class Server:
             error_response=error_response,
         )
         self._connections.add(connection)
+        if self._stopping is not None:  # it was accepted before, and reaches us only now
+            connection.drain()
         try:
             await connection.serve(self._serve_exchange)
         finally:
