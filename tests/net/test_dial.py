@@ -271,6 +271,23 @@ def test_of_two_that_connect_at_once_one_is_closed(monkeypatch: pytest.MonkeyPat
     assert len(network.sockets) == 2
 
 
+@pytest.mark.parametrize("turns", range(6))
+def test_cancelling_leaves_no_socket_open(monkeypatch: pytest.MonkeyPatch, turns: int) -> None:
+    async def main() -> None:
+        network = Network(monkeypatch, v6a=60, v4a=0)
+        dialling = asyncio.create_task(dial("name", 80, timeout_s=DEADLINE_S))
+        while not network.sockets:  # noqa: ASYNC110  # the turn matters in which one connects
+            await asyncio.sleep(0)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        dialling.cancel()
+        await asyncio.wait([dialling])
+        await asyncio.sleep(0)
+        assert [sock.fileno() for sock in network.sockets] == [-1]
+
+    asyncio.run(main())
+
+
 def test_when_all_fail_the_first_tells(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Network(monkeypatch, v6a=refused(1), v4a=OSError(113, "No route to host"))
     with pytest.raises(ConnectError, match="connecting to name:80: Connection refused"):

@@ -119,7 +119,10 @@ async def _connect_to_quickest(
             winner = next((attempt for attempt in done if attempt.exception() is None), None)
         return winner.result()
     finally:
-        await _drop([attempt for attempt in attempts if attempt is not winner])
+        for attempt in attempts:
+            if attempt is not winner:
+                attempt.cancel()
+                attempt.add_done_callback(_close_connected)
 
 
 async def _connect(address: ResolvedAddress, local_address: str | None) -> socket.socket:
@@ -136,13 +139,10 @@ async def _connect(address: ResolvedAddress, local_address: str | None) -> socke
     return sock
 
 
-async def _drop(attempts: Sequence[asyncio.Task[socket.socket]]) -> None:
-    """Cancel the attempts that lost; close what still came of them."""
-    for attempt in attempts:
-        attempt.cancel()
-    for sock in await asyncio.gather(*attempts, return_exceptions=True):
-        if isinstance(sock, socket.socket):
-            sock.close()
+def _close_connected(attempt: asyncio.Task[socket.socket]) -> None:
+    """Close what came of an attempt that lost, without a wait that could be cancelled."""
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().close()
 
 
 async def _open_stream(
