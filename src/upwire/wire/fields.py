@@ -31,7 +31,6 @@ _PARAMETER = re.compile(
     re.DOTALL,
 )
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
-_TO_ESCAPE = re.compile(r'(["\\])')
 
 
 class Headers:
@@ -171,7 +170,8 @@ def parse_parameters(element: str) -> tuple[str, list[tuple[str, str | None]]]:
     """Split `name; a; b=1; c="2"` into the name and its parameters, in order, names as sent.
 
     A parameter without a value has None. Duplicates are kept: what they mean is the caller's.
-    Raises RemoteProtocolError where the element does not follow RFC 6455 §9.1.
+    Raises RemoteProtocolError where the element does not follow RFC 6455 §9.1, whose quoted
+    values are tokens too.
     """
     start = _TOKEN.match(element)
     if start is None:
@@ -182,16 +182,14 @@ def parse_parameters(element: str) -> tuple[str, list[tuple[str, str | None]]]:
         match = _PARAMETER.match(element, at)
         if match is None:
             raise RemoteProtocolError(f"malformed parameter in {element!r}", "RFC 6455 §9.1")
-        quoted = match["quoted"]
-        value = match["token"] if quoted is None else _QUOTED_PAIR.sub(r"\1", quoted[1:-1])
+        value: str | None = match["token"]
+        if match["quoted"] is not None:
+            value = _QUOTED_PAIR.sub(r"\1", match["quoted"][1:-1])
+            if not is_token(value):
+                raise RemoteProtocolError(f"quoted value {value!r} is no token", "RFC 6455 §9.1")
         parameters.append((match["name"], value))
         at = match.end()
     return start.group(), parameters
-
-
-def quote(text: str) -> str:
-    """The text as it is where it is a token, otherwise as a quoted string. RFC 9110 §5.6.4."""
-    return text if is_token(text) else '"' + _TO_ESCAPE.sub(r"\\\1", text) + '"'
 
 
 def remove_hop_by_hop(headers: Headers) -> Headers:
