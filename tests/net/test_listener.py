@@ -158,6 +158,59 @@ def test_an_address_in_use() -> None:
     asyncio.run(main())
 
 
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[int, str]) -> None:
+    """Let every name have these addresses, each with its family."""
+
+    def getaddrinfo(_: str, port: int, **__: object) -> list[tuple[object, ...]]:
+        return [(family, 1, 6, "", (address, port)) for family, address in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+
+NO_FAMILY = (1000, "of no family")
+ELSEWHERE = (socket.AF_INET, "192.0.2.1")
+
+
+@pytest.mark.parametrize("absent", [NO_FAMILY, ELSEWHERE])
+def test_an_address_that_the_machine_lacks_is_passed_over(
+    absent: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        resolve_to(monkeypatch, absent, (socket.AF_INET, "127.0.0.1"))
+        async with Listener(echo) as listener:
+            listener.bind("name", 0)
+            assert [address[0] for address in listener.addresses] == ["127.0.0.1"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("absent", [NO_FAMILY, ELSEWHERE])
+def test_a_machine_that_lacks_all_addresses(
+    absent: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve_to(monkeypatch, absent)
+    with pytest.raises(ConfigError, match=f"cannot listen on {absent[1]}:0: "):
+        Listener(echo).bind("name", 0)
+
+
+def test_where_one_address_is_in_use_none_stays_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.2", 0)) as taken:
+        port = taken.getsockname()[1]
+        resolve_to(monkeypatch, (socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "127.0.0.2"))
+        listener = Listener(echo)
+        with pytest.raises(ConfigError, match=r"on 127\.0\.0\.2:\d+: Address already in use"):
+            listener.bind("name", port)
+        assert listener.addresses == ()
+        with socket.create_server(("127.0.0.1", port)):
+            pass  # nobody listens there
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_what_is_no_port(port: int) -> None:
+    with pytest.raises(ConfigError, match=f"127.0.0.1:{port}: a port is 0 to 65535"):
+        Listener(echo).bind("127.0.0.1", port)
+
+
 def test_addresses_that_nobody_can_bind() -> None:
     with pytest.raises(ConfigError, match=r"cannot listen on \[2001:db8::1\]:0: "):
         Listener(echo).bind("2001:db8::1", 0)

@@ -9,7 +9,8 @@ import os
 import socket
 import ssl
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
@@ -29,6 +30,8 @@ ACCEPTS_A_TURN = 64
 
 REST_S = 0.5
 """How long to stop accepting when the system is out of descriptors or memory; as nginx."""
+
+_SocketAddress = tuple[str | int | bytes, ...]
 
 _logger = logging.getLogger(__name__)
 
@@ -75,19 +78,22 @@ class Listener:
     def bind(self, host: str | None, port: int) -> None:
         """Listen on every address of host, all of the machine's for None; port 0 lets it choose.
 
-        Connections wait for `start()`. Raises ConfigError that names the address.
+        An address that the machine lacks, such as ::1 of localhost where there is no IPv6, is
+        passed over if another is there. Connections wait for `start()`. Raises ConfigError that
+        names the address, and listens on none then.
         """
         shown = f"{host or '*'}:{port}"
+        if not 0 <= port <= 65535:
+            raise _cannot_listen(shown, "a port is 0 to 65535")
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         except OSError as error:
             raise _cannot_listen(shown, explain(error)) from error
         except UnicodeError as error:
             raise _cannot_listen(shown, "not a host name") from error
-        for family, _, _, _, address in dict.fromkeys(found):
-            sock = _listen(family, (address[0], port, *address[2:]), self._backlog)
+        addresses = dict.fromkeys((family, address) for family, _, _, _, address in found)
+        for sock in _listen_on_each(addresses, port, self._backlog):
             self._add(sock)
-            port = sock.getsockname()[1]
 
     def bind_unix(self, path: str) -> None:
         """Listen on a unix socket, in place of one that nobody listens on any more.
@@ -259,10 +265,34 @@ class _UnixPath:
             return
 
 
-def _listen(
-    family: int, address: tuple[str | int | bytes, ...] | str, backlog: int
-) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
+def _listen_on_each(
+    addresses: Iterable[tuple[int, _SocketAddress]], port: int, backlog: int
+) -> list[socket.socket]:
+    """Listen on all addresses that the machine has, on one port; on none where that fails."""
+    sockets: list[socket.socket] = []
+    absent: ConfigError | None = None
+    with ExitStack() as opened:
+        for family, address in addresses:
+            try:
+                sock = _listen(family, (address[0], port, *address[2:]), backlog)
+            except ConfigError as error:
+                if not _is_absent(error):
+                    raise
+                absent = error
+            else:
+                sockets.append(opened.enter_context(sock))
+                port = sock.getsockname()[1]
+        if absent is not None and not sockets:
+            raise absent
+        opened.pop_all()
+    return sockets
+
+
+def _listen(family: int, address: _SocketAddress | str, backlog: int) -> socket.socket:
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise _cannot_listen(_show(address), explain(error)) from error
     try:
         sock.setblocking(False)
         if family != socket.AF_UNIX:
@@ -277,6 +307,12 @@ def _listen(
     return sock
 
 
+def _is_absent(error: ConfigError) -> bool:
+    """Whether the machine lacks the address, or its whole family."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+
 def _is_stale(path: str) -> bool:
     """Whether a unix socket lies at path on which nobody listens."""
     if not os.path.lexists(path) or not stat.S_ISSOCK(os.lstat(path).st_mode):
@@ -286,7 +322,7 @@ def _is_stale(path: str) -> bool:
         return probe.connect_ex(path) == errno.ECONNREFUSED
 
 
-def _show(address: tuple[str | int | bytes, ...] | str) -> str:
+def _show(address: _SocketAddress | str) -> str:
     if isinstance(address, str):
         return f"unix:{address}"
     host, port = address[0], address[1]
