@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from upwire.conf.regex import Regex
+from upwire.conf.regex import Regex, RegexFailed
 from upwire.errors import ConfigError
 
 
@@ -30,6 +30,16 @@ def test_text_is_octets() -> None:
 
 def test_pcre_syntax_that_python_does_not_have() -> None:
     assert Regex(r"^(?|a(.)|b(.))\K\d").search("bx1") == ("1", "x")
+
+
+def test_long_texts_do_not_run_out_of_stack() -> None:
+    text = "ab" * 2000
+    assert Regex("^((a|b)*c?)*$").search(text) == (text, "", "b")
+
+
+def test_backtracking_ends_at_the_limit() -> None:
+    with pytest.raises(RegexFailed, match=r'failed: -47 on "/a+b" using "\^/\(a\+\)\+\$"'):
+        Regex("^/(a+)+$").search("/" + "a" * 40 + "b")
 
 
 @pytest.mark.parametrize(

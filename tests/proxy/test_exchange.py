@@ -167,6 +167,33 @@ def test_a_long_field_is_explained(tmp_path: Path) -> None:
     assert b"Request Header Or Cookie Too Large" in answer("", request, tmp_path)[1]
 
 
+HOPELESS = "~ ^/(a+)+$"
+
+
+@pytest.mark.parametrize(
+    ("http", "host"),
+    [
+        (f"server {{ listen 127.0.0.1:80; location {HOPELESS} {{ return 200; }} }}", "h"),
+        ("server { listen 127.0.0.1:80; server_name ~^(a+)+$; }", "a" * 40 + "b"),
+        (
+            "map $uri $mapped { default x; ~^/(a+)+$ y; }"
+            "server { listen 127.0.0.1:80; location / { return 500 $mapped; } }",
+            "h",
+        ),
+    ],
+)
+def test_an_expression_that_finds_no_end(tmp_path: Path, http: str, host: str) -> None:
+    async def inner() -> int:
+        target = "/" + "a" * 40 + "b"
+        with cycle_of(http, tmp_path) as cycle:
+            return (
+                await visit(cycle, f"GET {target} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+            ).status
+
+    assert asyncio.run(inner()) == 500
+    assert "[alert]" in (tmp_path / "error.log").read_text()
+
+
 def test_cycles_of_redirects_end(tmp_path: Path) -> None:
     directives = "index /dir/; location / { root /; }"
     assert status(directives, "GET /dir/ HTTP/1.0\r\n\r\n", tmp_path) == 500

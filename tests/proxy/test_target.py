@@ -83,6 +83,7 @@ def test_a_path_is_escaped_again() -> None:
         ("[::1]:80", "[::1]"),
         ("h:", "h"),
         ("h:65535", "h"),
+        ("h:000000080", "h"),
     ],
 )
 def test_hosts(value: str, name: str) -> None:
@@ -91,7 +92,21 @@ def test_hosts(value: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["", ".", "a..b", "a b", "a/b", "a@b", "h:x", "h:65536", "h:1:2", "[::1", "[::1]x", ":80"],
+    [
+        "",
+        ".",
+        "a..b",
+        "a b",
+        "a/b",
+        "a@b",
+        "h:x",
+        "h:65536",
+        "h:" + "9" * 5000,
+        "h:1:2",
+        "[::1",
+        "[::1]x",
+        ":80",
+    ],
 )
 def test_what_is_no_host_is_refused(value: str) -> None:
     with pytest.raises(RemoteProtocolError) as caught:

@@ -10,7 +10,11 @@ from typing import Any
 
 import pcre2
 
-from upwire.errors import ConfigError, Problem
+from upwire.errors import ConfigError, Problem, UpwireError
+
+
+class RegexFailed(UpwireError):
+    """PCRE2 gave up: the text makes the expression backtrack past the match limit."""
 
 
 class Regex:
@@ -27,8 +31,15 @@ class Regex:
         self.names: dict[str, int] = dict(self._code.groupindex)
 
     def search(self, text: str) -> tuple[str, ...] | None:
-        """Return the whole match and then every capture ("" where unset), or None."""
-        match = self._code.search(text.encode("latin-1", "replace"))
+        """Return the whole match and then every capture ("" where unset), or None.
+
+        Raises RegexFailed where no answer comes within PCRE2's limits.
+        """
+        try:
+            match = self._code.search(text.encode("latin-1", "replace"))
+        except pcre2.LibraryError as error:
+            message = f'pcre2_match() failed: {error.code} on "{text}" using "{self.pattern}"'
+            raise RegexFailed(message) from None
         if match is None:
             return None
         captures = (match.group(), *match.groups(b""))
@@ -48,8 +59,10 @@ class Regex:
 
 def _compile(pattern: str, is_caseless: bool) -> Any:
     octets = pattern.encode("latin-1")
+    flags = pcre2.IGNORECASE if is_caseless else pcre2.NOFLAG
     try:
-        return pcre2.compile(octets, pcre2.IGNORECASE if is_caseless else pcre2.NOFLAG)
+        # jit=False as nginx's `pcre_jit off`: machine code fails on long texts, its stack is small.
+        return pcre2.compile(octets, flags, jit=False)
     except pcre2.PatternError as error:
         rest = octets[error.pos :].decode("latin-1")
         place = f' at "{rest}"' if rest else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 
+from upwire.conf.regex import RegexFailed
 from upwire.errors import RemoteProtocolError, StreamError
 from upwire.proxy.body import is_too_large
 from upwire.proxy.modules import index, proxy, rewrite, static, stub_status
@@ -74,11 +75,7 @@ class Exchange:
         counters = request.cycle.counters
         counters.in_flight += 1
         try:
-            handled = self._read_target()
-            if handled is not None:
-                request.is_last = True
-            else:
-                handled = await run_phases(request)
+            handled: Handled = await self._begin()
             while handled is not Outcome.DONE:
                 handled = await self._go_on(handled)
         except StreamError:
@@ -102,6 +99,17 @@ class Exchange:
         failure = request.cycle.access_logger(request.settings).write(request.lookup)
         if failure is not None:
             request.log("crit", f'open() "{failure.filename}" failed ({failure.strerror})')
+
+    async def _begin(self) -> Handled:
+        """Find the server, and run the phases; a request without a right target gets no further."""
+        try:
+            handled = self._read_target()
+        except RegexFailed as error:
+            handled = fail_match(self._request, error)
+        if handled is None:
+            return await run_phases(self._request)
+        self._request.is_last = True
+        return handled
 
     async def _go_on(self, handled: Handled) -> Handled:
         """Act on what the phases gave: run them anew, or answer with a status."""
@@ -136,12 +144,21 @@ class Exchange:
 
 async def run_phases(request: Request) -> Handled:
     """Run the handlers until one answers; 404 where none does."""
-    for _, handlers in PHASES:
-        for handler in handlers:
-            handled = await handler(request)
-            if handled is not None:
-                return handled
+    try:
+        for _, handlers in PHASES:
+            for handler in handlers:
+                handled = await handler(request)
+                if handled is not None:
+                    return handled
+    except RegexFailed as error:
+        return fail_match(request, error)
     return 404
+
+
+def fail_match(request: Request, error: RegexFailed) -> int:
+    """Log an expression that gave no answer, and return nginx's status for it."""
+    request.log("alert", str(error))
+    return 500
 
 
 async def _cut(request: Request) -> None:

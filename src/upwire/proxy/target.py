@@ -16,7 +16,7 @@ _NEEDS_WORK = re.compile(r"[%#]|//|/\.")
 # nginx escapes these in a normalised path (NGX_ESCAPE_URI): what RFC 3986 §2 bars, and # % ?
 _UNSAFE = re.compile(r"[\x00-\x20\"#%<>?\\^`{|}\x7f-\xff]")
 _HOST = re.compile(
-    r"(?P<name>\[[A-Za-z0-9:._~!$&'()*+,;=-]*\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::(?P<port>[0-9]*))?"
+    r"(?P<name>\[[A-Za-z0-9:._~!$&'()*+,;=-]*\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::(?P<port>0*[0-9]{0,5}))?"
 )
 
 

@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from upwire.conf.regex import RegexFailed
 from upwire.proxy.headers import head_octets
 from upwire.proxy.modules.static import map_to_path
 from upwire.proxy.request import Request, UpstreamTry
@@ -48,7 +49,11 @@ def _read_map(request: Request, name: str) -> str | None:
         return request.map_values[name]
     table = request.cycle.config.maps[name]
     request.map_values[name] = None  # a map that refers to itself finds nothing
-    template, captures = table.find(table.source.render(request.lookup))
+    try:
+        template, captures = table.find(table.source.render(request.lookup))
+    except RegexFailed as error:
+        request.log("alert", str(error))
+        template, captures = table.default, None
     if captures is not None:
         names = next(regex.names for regex, found in table.regexes if found is template)
         request.capture(Captures(captures, names))
