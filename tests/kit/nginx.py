@@ -24,6 +24,10 @@ T = TypeVar("T")
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 WAIT_S = 10.0
 
+KEY_FIELD = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+"""RFC 6455 §1.3's key, and the field that answers it."""
+ACCEPT_FIELD = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
 _FRAME = """\
 user root;
 daemon off;

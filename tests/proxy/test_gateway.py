@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.nginx import Answer, parse_answer
+from kit.nginx import KEY_FIELD, Answer, parse_answer
 from kit.proxy_site import Visit, cycle_of, get, read_to_end, visit
 from upwire.proxy.cycle import Cycle
 
@@ -29,7 +29,7 @@ SITE = """
         location /none {{ proxy_pass http://none; }}
         location /dead {{ proxy_pass http://127.0.0.1:1; }}
         location /unix {{ proxy_pass http://unix:/no/such/socket:/; }}
-        location /tls {{ proxy_pass https://127.0.0.1:{port}; proxy_connect_timeout 100ms; }}
+        location /tls {{ proxy_pass https://127.0.0.1:{port}; proxy_connect_timeout 300ms; }}
         location /to {{ proxy_pass $arg_scheme://$arg_to; {directives} }}
         location /page {{
             proxy_pass http://127.0.0.1:{port}; proxy_intercept_errors on; error_page 503 =200 /x;
@@ -129,7 +129,10 @@ def log(folder: Path) -> str:
         ("/tls", stay_silent, 504, "timed out (110: Connection timed out) while SSL handshaking"),
         ("/tls", say_and_close(b"no TLS"), 502, "while connecting to upstream"),
         ("/page", say(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"), 200, ""),
-        ("/to?scheme=ftp&to=x", say(OK), 502, 'invalid URL prefix in "ftp://x"'),
+        ("/to?scheme=ftp&to=x", say(OK), 500, 'invalid URL prefix in "ftp://x"'),
+        ("/to?scheme=http&to=127.0.0.1:65536", say(OK), 500, "invalid port in upstream"),
+        ("/to?scheme=http&to=127.0.0.1:" + "9" * 5000, say(OK), 500, "invalid port in upstream"),
+        ("/to?scheme=http&to=" + "x" * 64 + ".test", say(OK), 502, "could not be resolved"),
         ("/to?scheme=http&to=no.name", say(OK), 502, "no.name could not be resolved"),
         ("/to?scheme=http&to=none", say(OK), 502, "no live upstreams"),
     ],
@@ -139,6 +142,15 @@ def test_what_upstreams_do(
 ) -> None:
     assert ask(tmp_path, script, target, "proxy_read_timeout 50ms;").status == status
     assert message in log(tmp_path)
+
+
+def test_a_wrong_handshake_is_refused(tmp_path: Path) -> None:
+    switch = b"HTTP/1.1 101 Go\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    script = say(switch + b"Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n")
+    act = lambda cycle: get(cycle, "/", "Upgrade: websocket", KEY_FIELD)  # noqa: E731
+    assert run(tmp_path, script, act)[0].status == 502
+    assert log(tmp_path).count("[error]") == 1
+    assert "upstream answered 101 with a wrong Sec-WebSocket-Accept" in log(tmp_path)
 
 
 def test_targets_from_variables(tmp_path: Path) -> None:
@@ -372,13 +384,13 @@ def test_a_tunnel_carries_what_is_behind_the_heads(tmp_path: Path) -> None:
         octets: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         rest = octets.partition(b"\r\n\r\n")[2]
-        writer.write(b"HTTP/1.1 101 Go\r\nUpgrade: websocket\r\n\r\nearly " + rest)
+        writer.write(b"HTTP/1.1 101 Go\r\nUpgrade: echo\r\n\r\nearly " + rest)
         writer.write(b" late " + await reader.read())
         writer.close()
 
     async def act(cycle: Cycle) -> Answer:
         one = Visit(cycle)
-        one.client.write(b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\nbehind")
+        one.client.write(b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: echo\r\n\r\nbehind")
         serving = asyncio.create_task(one.serve())
         one.client.write_eof()
         received = await read_to_end(one.client)
@@ -400,7 +412,7 @@ def test_a_tunnel_carries_what_is_behind_the_heads(tmp_path: Path) -> None:
     [("/", 'location "/" in nginx.conf:1'), ("= /", 'location = "/" in nginx.conf:1')],
 )
 def test_the_end_of_a_silent_tunnel_is_explained(tmp_path: Path, pattern: str, named: str) -> None:
-    switch = b"HTTP/1.1 101 Go\r\nUpgrade: websocket\r\n\r\n"
+    switch = b"HTTP/1.1 101 Go\r\nUpgrade: echo\r\n\r\n"
 
     async def inner() -> None:
         async with backend(say(switch), []) as port:
@@ -408,7 +420,7 @@ def test_the_end_of_a_silent_tunnel_is_explained(tmp_path: Path, pattern: str, n
             http = f"server {{ listen 127.0.0.1:80; location {pattern} {{ {directives} }} }}"
             with cycle_of(http, tmp_path) as cycle:
                 one = Visit(cycle)
-                one.client.write(b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n")
+                one.client.write(b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: echo\r\n\r\n")
                 await one.serve()
 
     asyncio.run(inner())

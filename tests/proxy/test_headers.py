@@ -11,6 +11,7 @@ from upwire.proxy.headers import (
     head_octets,
     on_one_line,
     rewrite_redirect,
+    switch_fault,
     upstream_request,
     upstream_target,
 )
@@ -205,6 +206,29 @@ def test_a_refresh_is_rewritten(value: str, rewritten: str) -> None:
 def test_the_first_rule_that_fits_counts() -> None:
     rules = proxy(PASS + "proxy_redirect /a /1; proxy_redirect /ab /2;").redirects
     assert rewrite_redirect("/abc", rules, lookup) == "/1bc"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "fault"),
+    [
+        ("", "", "unasked"),
+        ("echo", "", None),
+        ("WebSocket", "websocket Upgrade s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", None),
+        ("websocket", "websocket Upgrade s3pPLMBiTxaQ9kYGzzhZRbK+xOp=", "Sec-WebSocket-Accept"),
+        ("websocket", "websocket keep-alive s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "Upgrade or Connection"),
+        ("websocket", "h2c Upgrade s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "Upgrade or Connection"),
+        ("websocket", "", "Upgrade or Connection"),
+    ],
+)
+def test_a_switch_that_is_wrong(asked: str, answered: str, fault: str | None) -> None:
+    request = Headers({"Upgrade": asked} if asked else ())
+    request.add("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+    names = ("Upgrade", "Connection", "Sec-WebSocket-Accept")
+    response = Headers(zip(names, answered.split(), strict=False))
+    found = switch_fault(
+        RequestHead("GET", "/", (1, 1), request), ResponseHead(101, "", headers=response)
+    )
+    assert found is None if fault is None else found is not None and found.endswith(fault)
 
 
 def test_octets_of_a_head() -> None:

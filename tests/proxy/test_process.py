@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from kit.nginx import (
+    ACCEPT_FIELD,
+    KEY_FIELD,
     WAIT_S,
     Backend,
     Running,
@@ -32,6 +34,11 @@ from kit.nginx import (
 )
 from upwire.proxy.process import ProxyOptions, main, resolve_name
 
+HANDSHAKE = f"Upgrade: websocket\r\nConnection: Upgrade\r\n{KEY_FIELD}"
+SWITCH = (
+    "HTTP/1.1 101 Switching Protocols\r\n"
+    f"Upgrade: websocket\r\nConnection: Upgrade\r\n{ACCEPT_FIELD}\r\n\r\n"
+).encode()
 RETURNING = "server {{ listen 127.0.0.1:{port}; return 200 {word}; }}"
 
 
@@ -311,9 +318,7 @@ TUNNELS = """
 
 def tunnel_script(sock: socket.socket, request: bytes) -> None:
     """Switch; read to the client's end, and answer behind it with how much there was."""
-    sock.sendall(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
-    )
+    sock.sendall(SWITCH)
     if b"/ws/reset" in request:
         read_until(sock, b"now")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -339,10 +344,7 @@ class Site:
 
     def open_tunnel(self, path: str) -> socket.socket:
         sock = socket.create_connection(("127.0.0.1", self.port), WAIT_S)
-        sock.sendall(
-            f"GET {path} HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
-            "".encode()
-        )
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\n{HANDSHAKE}\r\n\r\n".encode())
         assert b" 101 " in read_until(sock, b"\r\n\r\n")
         return sock
 
@@ -401,7 +403,7 @@ def test_an_address_from_a_variable(site: Site) -> None:
         assert get(site.port, f"/variable?to=127.0.0.1:{backend.port}").content == b"this"
         assert backend.heads[0].startswith(f"GET /variable?to=127.0.0.1:{backend.port} HTTP/1.1")
     assert get(site.port, "/variable?to=nowhere.invalid").status == 502
-    assert get(site.port, "/variable").status == 502
+    assert get(site.port, "/variable").status == 500
 
 
 def test_the_status_counts_what_is_open(site: Site) -> None:

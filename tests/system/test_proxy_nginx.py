@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from kit.nginx import (
+    ACCEPT_FIELD,
+    KEY_FIELD,
     WAIT_S,
     Answer,
     Backend,
@@ -42,7 +44,7 @@ def ws_script(sock: socket.socket, octets: bytes) -> None:
     rest = octets.partition(b"\r\n\r\n")[2]
     sock.sendall(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"X-Tunnel: yes\r\n\r\nearly " + rest
+        b"X-Tunnel: yes\r\n" + ACCEPT_FIELD.encode() + b"\r\n\r\nearly " + rest
     )
     while more := sock.recv(65536):
         sock.sendall(more)
@@ -467,7 +469,7 @@ def test_an_http_1_0_client_is_closed_after_its_answer(site: Site) -> None:
 
 def handshake(path: str, *fields: str) -> bytes:
     lines = [f"GET {path} HTTP/1.1", "Host: h", "Upgrade: websocket", "Connection: Upgrade"]
-    return "\r\n".join([*lines, "Sec-WebSocket-Version: 13", *fields, "", ""]).encode()
+    return "\r\n".join([*lines, "Sec-WebSocket-Version: 13", KEY_FIELD, *fields, "", ""]).encode()
 
 
 def test_a_tunnel(site: Site) -> None:

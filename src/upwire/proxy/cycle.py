@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from upwire.conf.model import (
     AccessLog,
@@ -21,10 +21,11 @@ from upwire.conf.model import (
     ProxyPass,
     Upstream,
 )
+from upwire.conf.variables import Template
 from upwire.errors import ConfigError, Problem
 from upwire.proxy.access_log import AccessLogger
 from upwire.proxy.error_log import ErrorLogger
-from upwire.proxy.log_file import STDERR, LogFiles
+from upwire.proxy.log_file import STDERR, STDOUT, LogFiles
 from upwire.proxy.route import Router
 from upwire.proxy.status import Counters
 from upwire.proxy.upstream import PeerAddress, PeerState, Upstreams
@@ -105,17 +106,11 @@ class Cycle:
         """Return the peers of a `proxy_pass` that has no variables."""
         return self.upstreams[upstream_key(passed)]
 
-    def upstreams_for(self, host: str, port: int) -> Upstreams:
-        """Return the peers of a host that variables gave; raises OSError where it is no address.
-
-        nginx needs a `resolver` for a name here; a block of that name is used without one.
-        """
-        if host in self.upstreams:
-            return self.upstreams[host]
-        peer = Peer(host, port, self.config.servers[0].position)
-        addresses = [PeerAddress(address, port) for address in self.resolve(host)]
-        states = [PeerState(peer, address) for address in addresses]
-        return Upstreams(f"{host}:{port}", states, keepalive=None, clock=self.clock)
+    def upstreams_at(self, name: str, addresses: Iterable[str], port: int) -> Upstreams:
+        """Return the addresses of a host that variables gave, as the peers of one request."""
+        peer = Peer(name, port, self.config.servers[0].position)
+        states = [PeerState(peer, PeerAddress(address, port)) for address in addresses]
+        return Upstreams(name, states, keepalive=None, clock=self.clock)
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -162,16 +157,18 @@ class Cycle:
         logs = settings.error_logs or defaults
         self._error_loggers[id(settings)] = ErrorLogger(logs, self.files)
         self._access_loggers[id(settings)] = AccessLogger(
-            [log for log in settings.access_logs if not self._is_homeless(log)], self.files
+            [self._at_home(log) for log in settings.access_logs], self.files
         )
 
-    def _is_homeless(self, log: AccessLog) -> bool:
-        """Whether this is nginx's default log, which the file does not name, without its folder.
+    def _at_home(self, log: AccessLog) -> AccessLog:
+        """Return log, on standard output where it is nginx's default and that has no folder.
 
         nginx's packages make the folder; a lone nginx.conf in some folder shall start all the same.
         """
         path = os.path.join(self.prefix, log.path.text)
-        return log.path.text == _DEFAULT_ACCESS_LOG and not os.path.isdir(os.path.dirname(path))
+        if log.path.text == _DEFAULT_ACCESS_LOG and not os.path.isdir(os.path.dirname(path)):
+            return replace(log, path=Template.literal(STDOUT))
+        return log
 
     def _resolve_upstreams(self) -> None:
         problems: list[Problem] = []

@@ -14,7 +14,12 @@ from upwire.proxy import failure
 from upwire.proxy.body import Body
 from upwire.proxy.client_watch import ClientWatch
 from upwire.proxy.failure import TryFailed
-from upwire.proxy.headers import downstream_fields, head_octets, upstream_request
+from upwire.proxy.headers import (
+    downstream_fields,
+    head_octets,
+    switch_fault,
+    upstream_request,
+)
 from upwire.proxy.request import Handled, Outcome, Request, UpstreamTry
 from upwire.proxy.response import (
     absolute_location,
@@ -242,12 +247,12 @@ class Gateway:
         return Outcome.DONE
 
     async def _switch(self, hold: Hold, attempt: UpstreamTry, head: ResponseHead) -> Handled:
-        """Open the tunnel. nginx passes a 101 on to a client that asked for none; we refuse."""
+        """Open the tunnel, where the upstream's 101 is right."""
         request = self._request
         assert request.http is not None
-        if "Upgrade" not in request.head.headers:
-            reason = "upstream switched protocols unasked"
-            raise TryFailed("invalid_header", reason, failure.READING_HEAD)
+        fault = switch_fault(request.head, head)
+        if fault is not None:
+            raise TryFailed("invalid_header", fault, failure.READING_HEAD)
         fields = downstream_fields(
             head, request.settings.proxy, request.lookup, partial(absolute_location, request)
         )

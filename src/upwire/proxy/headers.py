@@ -14,7 +14,8 @@ from upwire.conf.regex import Regex
 from upwire.conf.variables import Lookup
 from upwire.proxy.route import Captures
 from upwire.proxy.target import escape_path
-from upwire.wire.fields import Headers
+from upwire.wire.fields import Headers, has_token
+from upwire.wire.handshake import is_switch_right, is_upgrade_request
 from upwire.wire.http1 import RequestHead, ResponseHead
 
 _LINE_ENDS = re.compile(r"[\r\n\0]+")
@@ -99,6 +100,22 @@ def rewrite_redirect(value: str, redirects: Iterable[ProxyRedirect], lookup: Loo
             if value.startswith(prefix):
                 return redirect.replacement.render(lookup) + value[len(prefix) :]
     return value
+
+
+def switch_fault(request: RequestHead, response: ResponseHead) -> str | None:
+    """Return what is wrong with a 101, None where the client may have it. RFC 6455 §4.1.
+
+    nginx passes on any 101, even one that nobody asked for; the client fails the connection then.
+    """
+    if "Upgrade" not in request.headers:
+        return "upstream switched protocols unasked"
+    if not is_upgrade_request(request) or is_switch_right(request, response):
+        return None
+    is_announced = has_token(response.headers, "Upgrade", "websocket") and has_token(
+        response.headers, "Connection", "upgrade"
+    )
+    wrong = "Sec-WebSocket-Accept" if is_announced else "Upgrade or Connection"
+    return f"upstream answered 101 with a wrong {wrong}"
 
 
 def on_one_line(value: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from upwire.conf.model import ProxyPass
+from upwire.errors import UpwireError
 from upwire.proxy import failure
 from upwire.proxy.body import Body, BodyRefused, read_body
 from upwire.proxy.client_watch import ClientGone
@@ -12,11 +14,16 @@ from upwire.proxy.failure import TryFailed
 from upwire.proxy.gateway import Destination, Gateway
 from upwire.proxy.headers import upstream_target
 from upwire.proxy.request import Handled, Outcome, Request
+from upwire.proxy.upstream import Upstreams
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[^\]]+\]|[^/?:]+)(?::(?P<port>\d+))?(?P<uri>[/?].*)?",
     re.IGNORECASE,
 )
+
+
+class _UrlRefused(UpwireError):
+    """Variables in `proxy_pass` gave no URL that can be asked."""
 
 
 async def answer(request: Request) -> Handled:
@@ -26,9 +33,12 @@ async def answer(request: Request) -> Handled:
         return None
     body: Body | None = None
     try:
-        destination = _find_destination(request, passed)
+        destination = await _find_destination(request, passed)
         body = await read_body(request)
         return await Gateway(request, destination, body).run()
+    except _UrlRefused as refusal:
+        request.log("error", str(refusal))
+        return 500
     except TryFailed as failed:
         request.log("error", failed.message)
         return _cut(request, failed.status) if request.reply.is_started else failed.status
@@ -50,10 +60,10 @@ def _cut(request: Request, status: int) -> Outcome:
     return Outcome.DONE
 
 
-def _find_destination(request: Request, passed: ProxyPass) -> Destination:
-    """Return where `proxy_pass` sends the request; TryFailed where variables give no address."""
+async def _find_destination(request: Request, passed: ProxyPass) -> Destination:
+    """Return where `proxy_pass` sends the request; raises _UrlRefused or TryFailed for nowhere."""
     if passed.template is not None:
-        return _find_variable_destination(request, passed.template.render(request.lookup))
+        return await _find_variable_destination(request, passed.template.render(request.lookup))
     location = request.location
     target = upstream_target(
         passed,
@@ -67,19 +77,33 @@ def _find_destination(request: Request, passed: ProxyPass) -> Destination:
     return Destination(request.cycle.upstreams_of(passed), target, hostname)
 
 
-def _find_variable_destination(request: Request, url: str) -> Destination:
+async def _find_variable_destination(request: Request, url: str) -> Destination:
     match = _URL.fullmatch(url)
     if match is None:
-        raise TryFailed("error", f'invalid URL prefix in "{url}"', failure.CONNECTING)
-    is_tls = match["scheme"] == "https"
-    host = match["host"]
-    port = int(match["port"] or (443 if is_tls else 80))
-    try:
-        upstreams = request.cycle.upstreams_for(host, port)
-    except OSError:
-        raise TryFailed("error", f"{host} could not be resolved", failure.CONNECTING) from None
-    request.passed_authority = match["host"] + (f":{match['port']}" if match["port"] else "")
+        raise _UrlRefused(f'invalid URL prefix in "{url}"')
+    is_tls = match["scheme"].lower() == "https"
+    host, digits = match["host"], match["port"]
+    if digits is not None and (len(digits) > 5 or not 1 <= int(digits) <= 65535):
+        raise _UrlRefused(f'invalid port in upstream "{url}"')
+    port = int(digits or (443 if is_tls else 80))
+    upstreams = request.cycle.upstreams.get(host) if digits is None else None
+    if upstreams is None:
+        upstreams = await _resolve(request, host, port)
+    request.passed_authority = host if digits is None else f"{host}:{digits}"
     target = match["uri"] or request.target.request_uri
     if target.startswith("?"):
         target = "/" + target
     return Destination(upstreams, target, host if is_tls else None)
+
+
+async def _resolve(request: Request, host: str, port: int) -> Upstreams:
+    """Ask the system for the addresses of a name that variables gave, and not the `resolver`.
+
+    TryFailed where there are none, or none within `resolver_timeout`.
+    """
+    try:
+        async with asyncio.timeout(request.settings.resolver_timeout_s):
+            addresses = await asyncio.to_thread(request.cycle.resolve, host)
+    except (OSError, UnicodeError):  # TimeoutError is an OSError; a label may be too long for IDNA
+        raise TryFailed("error", f"{host} could not be resolved", failure.CONNECTING) from None
+    return request.cycle.upstreams_at(f"{host}:{port}", addresses, port)
