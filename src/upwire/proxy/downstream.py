@@ -18,9 +18,6 @@ from upwire.proxy.special_response import client_fault, page_content
 from upwire.proxy.variables import look_up
 from upwire.wire.http1 import HeadLimits, RequestHead, ResponseHead
 
-FIELDS_MAX = 1000
-"""nginx's `max_headers`."""
-
 _FIELDS_TOO_LARGE = 494
 _TIMED_OUT = 408
 
@@ -138,7 +135,7 @@ def head_limits(server: Server) -> HeadLimits:
     return HeadLimits(
         line_octets=max(buffers.octets, server.client_header_buffer_octets),
         head_octets=buffers.count * buffers.octets + server.client_header_buffer_octets,
-        field_count=FIELDS_MAX,
+        field_count=server.max_headers,
         start_line_status=414,
         field_status=_FIELDS_TOO_LARGE,
         accepts_loose_lines=True,

@@ -1,0 +1,100 @@
+"""A directive counts as acted on where the proxy reads what the model made of it; only there."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import upwire.proxy
+from upwire.conf.directives import TABLE, Context
+from upwire.conf.model import Keepalive, LocationSettings, Main, ProxySettings, Server
+
+assert upwire.proxy.__file__ is not None
+PROXY = Path(upwire.proxy.__file__).parent
+
+# The directive of each field, where the field is not named after it.
+DIRECTIVES = {
+    Main: {"error_logs": "error_log"},
+    Server: {
+        "listens": "listen",
+        "names": "server_name",
+        "locations": "location",
+        "client_header_buffer_octets": "client_header_buffer_size",
+        "certificates": "ssl_certificate",
+        "rejects_handshake": "ssl_reject_handshake",
+    },
+    LocationSettings: {
+        "access_logs": "access_log",
+        "error_logs": "error_log",
+        "error_pages": "error_page",
+        "add_headers": "add_header",
+        "return_": "return",
+        "client_max_body_octets": "client_max_body_size",
+    },
+    ProxySettings: {
+        "pass_": "proxy_pass",
+        "set_headers": "proxy_set_header",
+        "buffer_octets": "proxy_buffer_size",
+        "hide_headers": "proxy_hide_header",
+        "redirects": "proxy_redirect",
+    },
+    Keepalive: {"connections": "keepalive"},
+}
+PREFIXES = {ProxySettings: "proxy_", Keepalive: "keepalive_"}
+# Values of more than one directive, or of none.
+COMPOUND = {"settings", "position", "proxy", "handler", "keepalive_header_s"}
+# Fields that the file's reader or the process settles otherwise than by reading the attribute:
+# `daemon` is asked of the tree, since nginx's default is not ours.
+READ_ELSEWHERE = {"daemon"}
+
+# Acted on by the shape of the configuration, or by a value that two directives make together.
+WITHOUT_A_FIELD = {
+    *("events", "http", "include", "log_format", "map", "server", "upstream"),
+    *("proxy_pass_header", "ssl_certificate_key", "stub_status"),
+}
+
+UPSTREAM = Context.UPSTREAM
+ROWS = [row for rows in TABLE.values() for row in rows]
+ACTED_IN_UPSTREAM = {row.name for row in ROWS if row.acted and row.contexts & UPSTREAM}
+ACTED = {row.name for row in ROWS if row.acted and not row.contexts & UPSTREAM}
+FIELDS = [
+    pytest.param(
+        field.name,
+        _directive,
+        ACTED_IN_UPSTREAM if kind is Keepalive else ACTED,
+        id=f"{kind.__name__}.{field.name}",
+    )
+    for kind, named in DIRECTIVES.items()
+    for field in fields(kind)
+    if field.name not in COMPOUND
+    for _directive in [
+        named.get(field.name, PREFIXES.get(kind, "") + field.name.removesuffix("_s"))
+    ]
+]
+
+
+def attributes_read() -> set[str]:
+    """Return the names of all attributes that the proxy's modules read."""
+    return {
+        node.attr
+        for path in PROXY.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    }
+
+
+READ = attributes_read() | READ_ELSEWHERE
+
+
+@pytest.mark.parametrize(("field", "directive", "acted"), FIELDS)
+def test_what_the_proxy_reads_is_acted_on(field: str, directive: str, acted: set[str]) -> None:
+    assert directive in TABLE
+    assert (directive in acted) == (field in READ)
+
+
+def test_what_is_acted_on_has_a_field() -> None:
+    named = {str(case.values[1]) for case in FIELDS}
+    assert (ACTED | ACTED_IN_UPSTREAM) - named == WITHOUT_A_FIELD
