@@ -325,6 +325,12 @@ class TestHost:
     def test_hosts(self, host: bytes) -> None:
         assert read_request(request(host=b"Host: " + host)).headers["Host"] == host.decode()
 
+    @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+    @pytest.mark.parametrize("authority", [b"", b":80", b"user@a", b"u:p@a", b"a:b", b"[::1", b"<"])
+    def test_a_target_in_absolute_form_names_a_host(self, authority: bytes, version: bytes) -> None:
+        error = refuse_request(request(start=b"GET http://" + authority + b"/ HTTP/" + version))
+        assert (error.rule, error.status) == ("RFC 9110 §4.2.1", 400)
+
     @pytest.mark.parametrize(
         "host", [b"", b"a b", b"a/b", b"a:b", b"[::1", b"a@b", b"\xe9", b":80"]
     )

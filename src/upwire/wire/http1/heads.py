@@ -194,8 +194,16 @@ def parse_field_line(line: str, limits: HeadLimits) -> tuple[str, str] | None:
 def check_host(head: RequestHead) -> None:
     """Raise RemoteProtocolError unless there is one valid Host; HTTP/1.0 may have none.
 
-    RFC 9112 §3.2.
+    A target in absolute form overrules Host, so that its authority must be valid too; user
+    information is refused there (RFC 9110 §4.2.4), as nginx does. RFC 9112 §3.2.
     """
+    authority = head.authority
+    if authority is not None and not _HOST.fullmatch(authority):
+        raise RemoteProtocolError(
+            f"request-target {head.target[:64]!r} names no host",
+            "RFC 9110 §4.2.1",
+            mend='begin the request-target with "/"',
+        )
     hosts = head.headers.get_all("Host")
     if not hosts and head.version < (1, 1):
         return
