@@ -203,7 +203,8 @@ def request_framing(head: RequestHead) -> Framing:
     """Return how the content of a request is framed. RFC 9112 §6.3.
 
     Raises RemoteProtocolError for lengths that contradict each other (400), and for a transfer
-    coding that we do not know (501).
+    coding that we do not know (501; nginx has it too where chunked is not the last coding, for
+    which RFC 9112 §6.3 has 400).
     """
     return _declared_framing(head.version, head.headers) or Framing(BodyKind.NONE)
 
