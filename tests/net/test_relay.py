@@ -308,6 +308,19 @@ async def test_a_reader_that_takes_a_little_is_not() -> None:
 
 
 @in_virtual_time
+async def test_cancelling_twice_gives_both_streams_back() -> None:
+    async with tunnel() as made:
+        await fill(made.client)
+        await fill(made.backend)
+        made.end.cancel()
+        await asyncio.sleep(0)
+        made.end.cancel()
+        await asyncio.wait([made.end])
+        assert await made.downstream.read()
+        assert await made.upstream.read()
+
+
+@in_virtual_time
 async def test_cancelling_gives_the_streams_back() -> None:
     async with tunnel() as made:
         await fill(made.backend)

@@ -88,8 +88,9 @@ class Relay:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-            for direction in self._directions:
-                await direction.stop()
+            drains = [task for direction in self._directions if (task := direction.stop())]
+            if drains:
+                await asyncio.wait(drains)
 
     def note_movement(self) -> None:
         """Begin the idle time anew."""
@@ -144,11 +145,12 @@ class _Direction:
     def start(self) -> None:
         self._source.push_to(self)
 
-    async def stop(self) -> None:
+    def stop(self) -> asyncio.Task[None] | None:
+        """Give the source back; return the task that ends with it, if there is one."""
         self._source.push_to(None)
         if self._drain is not None:
             self._drain.cancel()
-            await asyncio.wait([self._drain])
+        return self._drain
 
     def octets_received(self, octets: bytes) -> None:
         self._relay.note_movement()
