@@ -269,6 +269,8 @@ async def check_half_close(near: Stream, far: Stream) -> None:
     await far.drain()
     assert await read_octets(near, 6) == b"answer"
     far.close()
+    with pytest.raises(StreamError, match="connection is closed"):
+        await far.read()
     assert await near.read(timeout_s=DEADLINE_S) == b""
 
 

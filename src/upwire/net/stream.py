@@ -127,7 +127,7 @@ class Stream(asyncio.Protocol):
         Raises StreamError when the connection is lost, was closed, or stays silent for timeout_s.
         """
         while not self._chunks:
-            if self.is_closed and not self._is_eof:
+            if self._is_cut or (self._is_lost and not self._is_eof):
                 raise self._loss(doing)
             if self._is_eof:
                 return b""
