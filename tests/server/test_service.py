@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import logging
 import os
 import signal
 import socket
+import weakref
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -224,6 +226,27 @@ def test_limits_of_the_path_hold() -> None:
             with pytest.raises(ConnectionClosed) as raised:
                 await ws.recv()
             assert raised.value.code == 1009
+
+    run(main)
+
+
+def test_an_open_websocket_keeps_nothing_of_http() -> None:
+    noted: list[weakref.ref[object]] = []
+
+    async def note(request: Request) -> Response | None:
+        exchange = request._exchange
+        noted.extend(weakref.ref(of_http) for of_http in (request, exchange, exchange.connection))
+        return None
+
+    async def main() -> None:
+        async with (
+            upwire.serve(echo, port=0, process_request=note) as server,
+            upwire.connect(f"ws://127.0.0.1:{server.port}") as ws,
+        ):
+            await ws.send("open")
+            await ws.recv()
+            gc.collect()
+            assert [kept() for kept in noted] == [None] * 3
 
     run(main)
 

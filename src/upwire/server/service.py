@@ -8,7 +8,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ssl import SSLContext
 from typing import Any, Self, TypeVar, Unpack
 
@@ -217,21 +217,39 @@ class Server:
     # A connection
 
     async def _serve_stream(self, stream: Stream) -> None:
+        """Serve a connection: its requests, and then the WebSocket that the last of them opened."""
+        opened = await self._serve_requests(stream)
+        if opened is not None:
+            await self._serve_websocket(opened)
+
+    async def _serve_requests(self, stream: Stream) -> _Opened | None:
+        """Serve requests until the connection ends or a WebSocket is open, and return that.
+
+        All that HTTP needs ends with this call: an open WebSocket may stay for days.
+        """
         connection = HttpConnection(
             stream,
             limits=self._options.limits,
             timeouts=self._options.timeouts,
             error_response=error_response,
         )
+        opened: _Opened | None = None
+
+        async def serve_exchange(exchange: HttpExchange) -> None:
+            nonlocal opened
+            opened = await self._serve_exchange(exchange)
+
         self._connections.add(connection)
         if self._stopping is not None:  # it was accepted before, and reaches us only now
             connection.drain()
         try:
-            await connection.serve(self._serve_exchange)
+            await connection.serve(serve_exchange)
         finally:
             self._connections.discard(connection)
+        return opened
 
-    async def _serve_exchange(self, exchange: HttpExchange) -> None:
+    async def _serve_exchange(self, exchange: HttpExchange) -> _Opened | None:
+        """Answer a request; return the WebSocket that it has opened, if that is the answer."""
         request = Request(exchange, max_body_octets=self._options.max_body_octets)
         match = self._match(request.path)
         if match is not None:
@@ -240,21 +258,21 @@ class Server:
         response = None if hook is None else await _ask(hook, request, exchange)
         if response is not None:
             await send(exchange, response)
-            return
+            return None
         try:
             found = _choose(request, match)
             if isinstance(found, WebSocketEndpoint):
-                await self._serve_websocket(exchange, request, found)
-                return
+                return await self._open_websocket(exchange, request, found)
         except RemoteProtocolError as error:
             await refuse(exchange, error)
-            return
+            return None
         await send(exchange, await _ask(found, request, exchange))
+        return None
 
-    async def _serve_websocket(
+    async def _open_websocket(
         self, exchange: HttpExchange, request: Request, endpoint: WebSocketEndpoint
-    ) -> None:
-        """Make the opening handshake and run the handler.
+    ) -> _Opened:
+        """Make the opening handshake.
 
         Raises RemoteProtocolError, before anything is sent, for a handshake to refuse.
         """
@@ -271,15 +289,28 @@ class Server:
             path_params=request.path_params,
             context=request.context,
         )
+        return _Opened(ws, endpoint.handler)
+
+    async def _serve_websocket(self, opened: _Opened) -> None:
+        """Run the handler of a WebSocket, and see the WebSocket to its end."""
+        ws = opened.websocket
         self._websockets.add(ws)
         try:
             if self._stopping is not None:
                 ws.begin_close(*_STOP)
-            await _run_handler(endpoint.handler, ws)
+            await _run_handler(opened.handler, ws)
             await ws.wait_closed()
         finally:
             ws.abort()  # where this is cancelled; otherwise it is closed
             self._websockets.discard(ws)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A WebSocket whose opening handshake is done, and whose handler is to run."""
+
+    websocket: WebSocket
+    handler: WebSocketHandler
 
 
 def _always(handler: WebSocketHandler) -> Callable[[str], Match]:
