@@ -758,8 +758,25 @@ def test_keepalive_finds_a_loss_behind_a_full_queue() -> None:
         peer.flush()
         await settle()
         peer.stream.abort()
+        await asyncio.sleep(19)
+        assert server.close_code is None
+        await asyncio.sleep(2)
+        assert server.close_code == 1006
+        assert await server.recv() == "not received"
+        assert (await closes(server)).code == 1006
+
+    run(main())
+
+
+def test_who_waits_for_the_end_learns_a_loss_behind_a_full_queue_at_once() -> None:
+    async def main() -> None:
+        server, peer = open_with_peer(Role.SERVER, WebSocketOptions(receive_queue_messages=1))
+        peer.connection.send_message("not received")
+        peer.flush()
+        await settle()
+        peer.stream.abort()
         await server.wait_closed()
-        assert asyncio.get_running_loop().time() == pytest.approx(20)
+        assert asyncio.get_running_loop().time() == 0
         assert await server.recv() == "not received"
         assert (await closes(server)).code == 1006
 

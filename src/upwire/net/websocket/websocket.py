@@ -110,7 +110,6 @@ class WebSocket:
         self._closing: _Ending | None = None  # we began the closing handshake
         self._ending: _Ending | None = None  # nothing more comes
         self._loss_reason = ""
-        self._gone = asyncio.Event()  # the stream with it
         stream.push_to(self)
 
     def __repr__(self) -> str:
@@ -278,8 +277,8 @@ class WebSocket:
         self._stream.abort()
 
     async def wait_closed(self) -> None:
-        """Wait until the WebSocket is closed and its connection gone."""
-        await self._gone.wait()
+        """Wait until the connection is gone; messages that came before may still be received."""
+        await self._stream.wait_closed()
 
     # Called by the stream
 
@@ -302,7 +301,6 @@ class WebSocket:
         self._end_input("" if error is None else error.message)
         if self._close_timer is not None:
             self._close_timer.cancel()
-        self._gone.set()
 
     # What came
 
