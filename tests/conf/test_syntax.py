@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from upwire.conf.syntax import Directive, Faults, Position, Tree, load, parse
+from upwire.conf.syntax import INCLUDE_DEPTH_MAX, Directive, Faults, Position, Tree, load, parse
 from upwire.errors import ConfigError, Problem
 
 
@@ -169,6 +169,13 @@ def test_a_file_may_be_included_twice_but_not_by_itself() -> None:
     assert _messages(itself) == [
         '"/etc/nginx.conf" includes itself: /etc/nginx.conf -> /etc/a -> /etc/nginx.conf'
     ]
+
+
+def test_a_chain_of_includes_ends() -> None:
+    chain = {f"/etc/{number}": f"include {number + 1};" for number in range(500)}
+    tree = _load({"/etc/nginx.conf": "include 0; last;", **chain})
+    assert _messages(tree) == [f"includes are nested deeper than {INCLUDE_DEPTH_MAX}"]
+    assert tree.directives[-1].name == "last"
 
 
 def test_what_cannot_be_opened() -> None:

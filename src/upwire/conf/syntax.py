@@ -18,6 +18,8 @@ PARAMETER_OCTETS_MAX = 4096  # NGX_CONF_BUFFER: nginx refuses longer words and c
 
 BLOCK_DEPTH_MAX = 64  # nginx has no such limit but its stack; a right file needs 10
 
+INCLUDE_DEPTH_MAX = 64  # nginx's limit is its open files
+
 Reader = Callable[[str], bytes]  # raises OSError
 Glob = Callable[[str], Iterable[str]]
 
@@ -152,6 +154,10 @@ class _Loader:
         if name in self._open:
             chain = " -> ".join([*self._open, name])
             self._faults.add(f'"{name}" includes itself: {chain}', included_at)
+            return []
+        if len(self._open) > INCLUDE_DEPTH_MAX:
+            message = f"includes are nested deeper than {INCLUDE_DEPTH_MAX}"
+            self._faults.add(message, included_at)
             return []
         try:
             octets = self._reader(name)
