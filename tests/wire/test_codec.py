@@ -371,10 +371,14 @@ def test_what_runs_is_what_is_expected() -> None:
 
 def test_the_stand_in_for_cython_does_nothing() -> None:
     @_cython.cfunc
+    @_cython.nogil
     @_cython.exceptval(check=False)
     def double(n: int) -> int:
         return 2 * n
 
     assert double(2) == 4
     assert _cython.declare(_cython.ulonglong, visibility="readonly") == 0
+    assert _cython.declare(_cython.int, 5) == 5
+    with pytest.raises(ZeroDivisionError), _cython.nogil:
+        _ = 1 // 0
     assert not _cython.compiled

@@ -13,7 +13,7 @@ _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])  # Any: a decorator
 
 compiled = False
 
-int = bint = ulonglong = int  # noqa: A001 - Cython's own names
+int = bint = uint = longlong = ulonglong = Py_ssize_t = int  # noqa: A001 - Cython's own names
 
 
 def cclass(decorated: _Decorated) -> _Decorated:
@@ -21,7 +21,23 @@ def cclass(decorated: _Decorated) -> _Decorated:
     return decorated
 
 
-final = cfunc = ccall = cclass
+final = cfunc = ccall = with_gil = cclass
+
+
+class _NoGil:
+    """Release the lock when compiled, for a block or in a function; here, nothing."""
+
+    def __call__(self, decorated: _Decorated) -> _Decorated:
+        return decorated
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *raised: object) -> None:
+        pass
+
+
+nogil = _NoGil()
 
 
 def exceptval(*, check: bool) -> Callable[[_Decorated], _Decorated]:
@@ -29,6 +45,8 @@ def exceptval(*, check: bool) -> Callable[[_Decorated], _Decorated]:
     return cclass
 
 
-def declare(c_type: type, *, visibility: str) -> Any:  # Any: the type is given as a value
-    """Declare a C attribute when compiled; here, give the type's zero."""
-    return c_type()
+def declare(
+    c_type: type, value: object = None, *, visibility: str = "private"
+) -> Any:  # Any: the type is given as a value
+    """Declare a C variable or attribute when compiled; here, give its value or the type's zero."""
+    return c_type() if value is None else value
