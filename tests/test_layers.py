@@ -46,7 +46,8 @@ ROWS = {
     "demo": "server client net wire",
     "application": "server net",
     "terminal": "client net wire",
-    "cli": "version application terminal proxy demo wire",
+    "load": "client net wire",
+    "cli": "version application terminal load proxy demo wire",
     "__main__": "cli",
     "upwire": "version client server net wire",
 }
