@@ -19,6 +19,7 @@ from typing import Any
 from upwire import application, terminal
 from upwire.demo import launch
 from upwire.errors import RemoteProtocolError, UpwireError
+from upwire.load import command as bench
 from upwire.proxy import process
 from upwire.version import __version__
 from upwire.wire import _codec
@@ -42,6 +43,7 @@ COMMANDS = (
     Command("serve", "run a WebSocket server", application.ServeOptions, application.main),
     Command("proxy", "run the reverse proxy", process.ProxyOptions, process.main),
     Command("connect", "talk to a WebSocket server", terminal.ConnectOptions, terminal.main),
+    Command("bench", "put a WebSocket server under load", bench.BenchOptions, bench.main),
 )
 
 
