@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from upwire.errors import LocalProtocolError
 from upwire.server import Response
 
 
@@ -31,3 +34,9 @@ def test_a_type_that_is_given_stays() -> None:
 def test_a_redirect_says_where() -> None:
     response = Response.redirect("/next")
     assert (response.status, response.headers["Location"]) == (302, "/next")
+
+
+@pytest.mark.parametrize("status", [99, 101, 600])
+def test_a_status_that_no_handler_may_answer(status: int) -> None:
+    with pytest.raises(LocalProtocolError, match=f"200 to 599, not {status}"):
+        Response(status)

@@ -435,6 +435,20 @@ def test_a_client_that_cuts_its_content_is_no_error(caplog: pytest.LogCaptureFix
     assert caplog.records == []
 
 
+def test_a_handler_that_forgets_its_answer_is_told_so(caplog: pytest.LogCaptureFixture) -> None:
+    async def forget(request: Request) -> Response:
+        return None  # type: ignore[return-value]  # as an untyped application may
+
+    async def main() -> None:
+        routes = Routes()
+        routes.get("/")(forget)
+        async with upwire.serve(routes, port=0) as server:
+            assert status_of(await ask(server, get("/"))) == 500
+
+    run(main)
+    assert "a handler returns a Response, not None" in caplog.text
+
+
 # Handlers that end
 
 

@@ -17,7 +17,12 @@ def date() -> str:
 
 
 async def send(exchange: HttpExchange, response: Response) -> None:
-    """Send a whole answer; of a HEAD, all but the content."""
+    """Send a whole answer; of a HEAD, all but the content.
+
+    Raises TypeError for what is no Response: handlers are the application's, and may be untyped.
+    """
+    if not isinstance(response, Response):
+        raise TypeError(f"a handler returns a Response, not {response!r:.80}")
     headers = response.headers.copy()
     if "Date" not in headers:
         headers.add("Date", date())

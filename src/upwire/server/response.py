@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any
 
+from upwire.errors import LocalProtocolError
 from upwire.wire.fields import Headers
 
 FieldLines = Iterable[tuple[str, str]] | Mapping[str, str] | Headers
@@ -16,7 +17,8 @@ class Response:
 
     body may be an async iterable of octets, which is sent as it comes: chunked, or
     unchunked where headers give its Content-Length. Content-Length of plain octets and
-    Date are added when the answer is sent.
+    Date are added when the answer is sent. Another status than 200 to 599 raises
+    LocalProtocolError: interim responses are none of a handler's.
     """
 
     __slots__ = ("body", "headers", "status")
@@ -27,6 +29,8 @@ class Response:
         body: bytes | AsyncIterable[bytes] = b"",
         headers: FieldLines = (),
     ) -> None:
+        if not 200 <= status <= 599:
+            raise LocalProtocolError(f"a response has a status of 200 to 599, not {status}")
         self.status = status
         self.body = body
         self.headers = Headers(headers)
