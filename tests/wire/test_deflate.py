@@ -264,6 +264,11 @@ def test_a_message_may_be_exactly_as_long_as_the_limit() -> None:
         client.decompress(server.compress(b"Hello"), True, 4)
 
 
+def test_a_limit_may_be_past_what_memory_can_hold() -> None:
+    server, client = build_pair(DeflateParameters())
+    assert client.decompress(server.compress(b"Hello"), True, 2**64) == b"Hello"
+
+
 def test_a_limit_counts_on_past_a_final_block() -> None:
     codec = PerMessageDeflate(DeflateParameters(), is_client=False)
     final = bytes.fromhex("f348cdc9c90700")

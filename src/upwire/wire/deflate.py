@@ -6,6 +6,7 @@ compresses, `client_*` what the client does.
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -187,7 +188,7 @@ class PerMessageDeflate:
         if self._inflater is None:
             self._inflater = zlib.decompressobj(-self._inflater_bits)
         try:
-            inflated = self._inflater.decompress(octets, limit + 1)
+            inflated = self._inflater.decompress(octets, min(limit + 1, sys.maxsize))
         except zlib.error:
             raise RemoteProtocolError(
                 "message does not inflate", "RFC 7692 §7.2.2", close_code=1007
