@@ -147,7 +147,8 @@ class _FrameHead:
     ) -> cython.int:
         """Return the header's size in octets, 0 while some are missing, or a fault.
 
-        A fault is found at the first octet that shows it, so before the header is complete.
+        A fault is found before the header is complete: with its first octet, its second, or the
+        last of its length.
         """
         fault: cython.int
         if available < 1:
@@ -266,7 +267,7 @@ class FrameParser:
         """Read the next frame's header into opcode, is_final, rsv1, length and remaining.
 
         Returns False while it is incomplete. To be called only when remaining is 0.
-        Raises RemoteProtocolError at the first octet that breaks a rule.
+        Raises RemoteProtocolError for one that breaks a rule, complete or not.
         """
         size: cython.int = self._head.parse(self._input, self._at, len(self._input) - self._at)
         if size < 0:

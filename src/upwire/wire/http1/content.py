@@ -24,6 +24,8 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 _CHUNK_LINE_OCTETS = 1024  # a size and its extensions; those in use are signatures of about 100
 _CHUNK_END_OCTETS = 2
+# Spaces behind a bare size too: some servers pad it, and nginx takes them (RFC 9112 §7.1.1 has
+# them before an extension only).
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00\r]*)?")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
