@@ -188,6 +188,19 @@ async def test_an_end_that_the_other_side_cannot_be_told_alone() -> None:
         assert await read_all(made.client) == b"last"
 
 
+@pytest.mark.parametrize("client_half_closes", [False, True])
+def test_an_end_inside_a_header_loses_none_of_it(client_half_closes: bool) -> None:
+    async def check() -> None:
+        async with tunnel(client_half_closes=client_half_closes) as made:
+            made.backend.write(b"\x81\x7e\x01")
+            made.backend.write_eof()
+            await settle()
+            made.downstream.close()
+            assert await read_all(made.client) == b"\x81\x7e\x01"
+
+    virtual_time.run(check())
+
+
 @in_virtual_time
 async def test_a_lost_connection_is_named() -> None:
     async with tunnel() as made:

@@ -161,9 +161,9 @@ class _Direction:
             self._drain = asyncio.create_task(self._resume_when_drained())
 
     def eof_received(self) -> None:
+        self._target.write(self._counter.take_held())
         can_go_on = self._target.can_write_eof and not self._target.is_closed
         if can_go_on:
-            self._target.write(self._counter.take_held())
             self._target.write_eof()
         self._relay.note_end(self._side, can_go_on=can_go_on)
 
