@@ -283,6 +283,53 @@ def test_ending_output_after_a_reset_that_nobody_saw_yet() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
+def test_a_lent_socket_is_read_and_written_by_who_borrows_it(family: int) -> None:
+    async def main() -> None:
+        near, far = await socket_pair(family)
+        far.write(b"before")
+        early = await near.read(timeout_s=DEADLINE_S)
+        near.unread(early)
+        assert near.can_lend
+        with socket.socket(fileno=near.lend()) as borrowed:
+            assert not near.transport.is_reading()
+            loop = asyncio.get_running_loop()
+            far.write(b"meanwhile")
+            assert await loop.sock_recv(borrowed, 99) == b"meanwhile"
+            await loop.sock_sendall(borrowed, b"answer")
+        assert await far.read(timeout_s=DEADLINE_S) == b"answer"
+        assert await near.read(timeout_s=DEADLINE_S) == b"before"
+        near.take_back()
+        far.write(b"after")
+        assert await near.read(timeout_s=DEADLINE_S) == b"after"
+        near.abort()
+        far.abort()
+        await far.wait_closed()
+
+    asyncio.run(main())
+
+
+def test_a_stream_lends_only_what_is_its_own(certificates: Certificates) -> None:
+    async def main() -> None:
+        memory, _ = memory_pair()
+        assert not memory.can_lend
+        over_tls = await socket_pair(certificates=certificates)
+        assert not over_tls[0].can_lend
+        near, far = await socket_pair()
+        assert near.can_lend
+        near.write(bytes(16 * 1024 * 1024))
+        assert near.write_buffer_octets
+        assert not near.can_lend
+        far.write_eof()
+        assert not far.can_lend
+        for stream in (*over_tls, near, far):
+            stream.abort()
+            await stream.wait_closed()
+        assert not near.can_lend
+
+    asyncio.run(main())
+
+
 def test_cancelled_waits_leave_nothing_behind() -> None:
     async def main() -> None:
         near, _ = memory_pair()

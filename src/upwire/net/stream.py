@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import os
 import socket
 import ssl
 from typing import Protocol, cast
@@ -59,6 +60,7 @@ class Stream(asyncio.Protocol):
         "_error",
         "_is_cut",
         "_is_eof",
+        "_is_lent",
         "_is_lost",
         "_is_paused",
         "_is_reading_paused",
@@ -84,6 +86,7 @@ class Stream(asyncio.Protocol):
         self._told = _Told.NOTHING
         self._output = _Output.OPEN
         self._is_paused = False  # by the sink's owner
+        self._is_lent = False
         self._is_reading_paused = False  # the transport, for that reason or for a full buffer
         self._is_writing_paused = False
         self._is_eof = False
@@ -168,6 +171,30 @@ class Stream(asyncio.Protocol):
         """Deliver again, first what came in the meantime."""
         self._is_paused = False
         self._deliver()
+
+    @property
+    def can_lend(self) -> bool:
+        """Whether `lend()` may be called: the octets are those of a socket, and none wait."""
+        has_socket = self.transport.get_extra_info("socket") is not None
+        is_open = self._output is _Output.OPEN and not self.transport.is_closing()
+        return has_socket and self.tls is None and is_open and not self.write_buffer_octets
+
+    def lend(self) -> int:
+        """Read and write no more, and return a duplicate of the socket's descriptor, the caller's.
+
+        Whoever borrows it does the reading and the writing until `take_back()`; what was read
+        before stays here. Our direction may still be ended, and the connection cut.
+        Raises OSError where the system has no descriptor left.
+        """
+        duplicate = os.dup(self.transport.get_extra_info("socket").fileno())
+        self._is_lent = True
+        self._regulate_reading()
+        return duplicate
+
+    def take_back(self) -> None:
+        """Read and write again; without `lend()` it does nothing."""
+        self._is_lent = False
+        self._regulate_reading()
 
     def write(self, octets: bytes | bytearray | memoryview) -> None:
         """Send octets, or keep them until the peer takes them; `drain()` bounds how many.
@@ -326,7 +353,7 @@ class Stream(asyncio.Protocol):
 
     def _regulate_reading(self) -> None:
         """Let the transport read exactly while there is room for what it gives."""
-        is_held = self._is_paused and self._sink is not None
+        is_held = self._is_lent or (self._is_paused and self._sink is not None)
         is_full = is_held or self._unread_octets >= READ_HIGH_OCTETS
         if is_full is self._is_reading_paused or self._is_eof or self.is_closed:
             return
