@@ -30,7 +30,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.dev
+types: $(VENV)/.dev $(VENV)/.package
 	$(BIN)/mypy
 
 # The installed package, its hot modules compiled. PYTHONPATH is emptied: src must not shadow it.
