@@ -127,6 +127,26 @@ def test_tls(certificates: Certificates) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("turns", range(12))
+def test_cancelling_tls_closes_no_descriptor_of_another(
+    certificates: Certificates, turns: int
+) -> None:
+    async def main() -> None:
+        server = server_context(certificates.certificate_file, certificates.key_file)
+        client = client_context(ca_file=certificates.authority_file)
+        async with greeting(tls=server) as port:
+            dialling = asyncio.create_task(
+                dial("127.0.0.1", port, tls=client, timeout_s=DEADLINE_S)
+            )
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            dialling.cancel()
+            await asyncio.wait([dialling])
+            await greeted(dial("127.0.0.1", port, tls=client, timeout_s=DEADLINE_S))
+
+    asyncio.run(main())
+
+
 def test_tls_to_a_server_without() -> None:
     async def main() -> None:
         async with greeting() as port:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -154,6 +155,13 @@ async def _open_stream(
         _, stream = await loop.create_connection(
             Stream, sock=sock, ssl=tls, server_hostname=server_hostname if tls else None
         )
+    except asyncio.CancelledError:
+        # asyncio lets a transport live that is cancelled before its first step of TLS. It closes
+        # its socket at the end of the connection; closed under it, the descriptor would be taken
+        # for that of the next connection.
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+        raise
     except BaseException:
         sock.close()
         raise
