@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 
@@ -900,6 +902,25 @@ def test_pings_end_with_the_connection() -> None:
             await pinging
 
     run(main())
+
+
+def test_what_is_closed_does_not_wait_for_the_garbage_collector() -> None:
+    async def main() -> None:
+        client, server = open_pair(WebSocketOptions())
+        kept = [weakref.ref(client), weakref.ref(server)]
+        await client.send("hello")
+        await server.recv()
+        await client.close()
+        await server.wait_closed()
+        del client, server
+        await settle()
+        assert [websocket() for websocket in kept] == [None, None]
+
+    gc.disable()
+    try:
+        run(main())
+    finally:
+        gc.enable()
 
 
 def test_a_wrong_close_is_refused_and_changes_nothing() -> None:

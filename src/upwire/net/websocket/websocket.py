@@ -301,6 +301,7 @@ class WebSocket:
         self._end_input("" if error is None else error.message)
         if self._close_timer is not None:
             self._close_timer.cancel()
+        self._stream.push_to(None)  # nothing more comes, and no cycle keeps the memory
 
     # What came
 
