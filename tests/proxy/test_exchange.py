@@ -151,6 +151,7 @@ def test_what_a_server_adds(tmp_path: Path) -> None:
         ("GET / HTTP/1.1\r\nHost: a..b\r\n\r\n", 400),
         ("get / HTTP/1.1\r\nHost: h\r\n\r\n", 400),
         ("TRACE / HTTP/1.1\r\nHost: h\r\n\r\n", 405),
+        ("CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n", 405),
         ("GET / HTTP/1.1\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: x\r\n\r\n", 501),
         ("GET /" + "x" * 9000 + " HTTP/1.1\r\nHost: h\r\n\r\n", 414),

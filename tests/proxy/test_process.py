@@ -32,7 +32,7 @@ from kit.nginx import (
     upwire_command,
     wait_until,
 )
-from upwire.proxy.process import ProxyOptions, main, resolve_name
+from upwire.proxy.process import Proxy, ProxyOptions, main, resolve_name
 
 HANDSHAKE = f"Upgrade: websocket\r\nConnection: Upgrade\r\n{KEY_FIELD}"
 SWITCH = (
@@ -170,6 +170,18 @@ def run_upwire(*arguments: str) -> subprocess.CompletedProcess[str]:
         timeout=WAIT_S,
         check=False,
     )
+
+
+def test_signals_wait_for_their_handlers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(proxy: Proxy) -> int:
+        assert proxy.signals().keys() <= signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        proxy.ports.close()
+        return 7
+
+    path = write(tmp_path, RETURNING.format(port=free_port(), word="x"))
+    monkeypatch.setattr(Proxy, "run", run)
+    assert main(ProxyOptions(conf=str(path), quiet=True)) == 7
+    assert signal.SIGHUP not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_a_port_in_use_stops_the_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

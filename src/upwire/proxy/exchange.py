@@ -121,6 +121,9 @@ class Exchange:
     def _read_target(self) -> Handled:
         """Take the request's host and path apart, and choose its server."""
         request = self._request
+        if request.method == "CONNECT":  # its target is neither a path nor a URL
+            request.log("info", "client sent CONNECT method")
+            return 405
         host = request.head.headers.get("Host")
         try:
             target = parse_target(request.head.target, merge_slashes=request.server.merge_slashes)
@@ -136,8 +139,8 @@ class Exchange:
         if not _METHOD.fullmatch(request.method):
             request.log("info", f"client sent invalid method {request.method}")
             return 400
-        if request.method in ("TRACE", "CONNECT"):
-            request.log("info", f"client sent {request.method} method")
+        if request.method == "TRACE":
+            request.log("info", "client sent TRACE method")
             return 405
         return None
 

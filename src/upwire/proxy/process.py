@@ -1,4 +1,4 @@
-"""The proxy as a process: its options, its start, nginx's signals, its end."""
+"""The proxy as a process: its start, nginx's signals, its end."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
 
 from upwire.errors import ConfigError, Problem
@@ -19,103 +18,16 @@ from upwire.proxy.cycle import Cycle, Surroundings, resolve_with
 from upwire.proxy.downstream import Downstream
 from upwire.proxy.error_log import ErrorLogHandler
 from upwire.proxy.load import NGINX_VERSION, LoadedFile, load_file, parse_version
+from upwire.proxy.options import ProxyOptions
 from upwire.proxy.ports import Ports
 from upwire.proxy.route import ListenAddress
 from upwire.proxy.status import Counters, StatusServer
 from upwire.version import __version__
 
+__all__ = ["Proxy", "ProxyOptions", "load", "main", "resolve_name"]
+
 TICK_S = 1.0
 """How often buffered logs are written and idle connections looked after."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProxyOptions:
-    """What `upwire proxy` is asked for on the command line; nginx's letters where it has them."""
-
-    conf: str = field(
-        default="nginx.conf",
-        metadata={"flags": ("-c", "--conf"), "metavar": "FILE", "help": "the configuration"},
-    )
-    prefix: str | None = field(
-        default=None,
-        metadata={
-            "flags": ("-p", "--prefix"),
-            "metavar": "FOLDER",
-            "help": "the folder of relative names (the configuration's own)",
-        },
-    )
-    directives: str = field(
-        default="",
-        metadata={
-            "flags": ("-g", "--directives"),
-            "metavar": "TEXT",
-            "help": "directives in front of the configuration, such as 'pid /run/upwire.pid;'",
-        },
-    )
-    error_log: str | None = field(
-        default=None,
-        metadata={
-            "flags": ("-e", "--error-log"),
-            "metavar": "FILE",
-            "help": "the error log where the configuration names none (standard error)",
-        },
-    )
-    add_host: tuple[str, ...] = field(
-        default=(),
-        metadata={"metavar": "NAME=ADDRESS", "help": "resolve a name to this address"},
-    )
-    nginx: str | None = field(
-        default=None,
-        metadata={"metavar": "VERSION", "help": "take the defaults of that nginx, such as 1.22"},
-    )
-    status: str | None = field(
-        default=None,
-        metadata={"metavar": "HOST:PORT", "help": "tell the live counters there, as JSON"},
-    )
-    test: bool = field(
-        default=False, metadata={"flags": ("-t", "--test"), "help": "check the configuration only"}
-    )
-    dump: bool = field(
-        default=False,
-        metadata={"flags": ("-T", "--dump"), "help": "check the configuration and print its files"},
-    )
-    quiet: bool = field(
-        default=False, metadata={"flags": ("-q", "--quiet"), "help": "say nothing but errors"}
-    )
-    brief: bool = field(
-        default=False, metadata={"flags": ("-v", "--brief"), "help": "print the version"}
-    )
-    build: bool = field(
-        default=False,
-        metadata={"flags": ("-V", "--build"), "help": "print the version, and nginx's"},
-    )
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for what cannot be meant."""
-        for text in self.add_host:
-            name, equals, address = text.partition("=")
-            if not (name and equals and address):
-                raise ValueError(f'--add-host takes NAME=ADDRESS, not "{text}"')
-        if self.nginx is not None:
-            parse_version(self.nginx)
-        if self.status is not None and not self.status.rpartition(":")[2].isdecimal():
-            raise ValueError(f'--status takes HOST:PORT, not "{self.status}"')
-
-    @property
-    def conf_path(self) -> str:
-        """The configuration's absolute path: below prefix, where one is given."""
-        return os.path.abspath(os.path.join(self.prefix or "", self.conf))
-
-    @property
-    def folder(self) -> str:
-        """The folder that relative names are below."""
-        return os.path.abspath(self.prefix) if self.prefix else os.path.dirname(self.conf_path)
-
-    @property
-    def hosts(self) -> dict[str, str]:
-        """The table of --add-host, names in lower case."""
-        pairs = (text.partition("=") for text in self.add_host)
-        return {name.lower(): address for name, _, address in pairs}
 
 
 def main(options: ProxyOptions) -> int:
@@ -128,14 +40,15 @@ def main(options: ProxyOptions) -> int:
         proxy = Proxy(options, loaded)
         if options.test or options.dump:
             return _report_test(options, loaded)
-        proxy.open()
+        with _held_back(proxy.signals()):
+            proxy.open()
+            if not options.quiet:
+                _report_accepted(loaded)
+            if loaded.is_daemon:
+                _leave_terminal()
+            return proxy.run()
     except ConfigError as error:
         return _report_problems(options, error.problems)
-    if not options.quiet:
-        _report_accepted(loaded)
-    if loaded.is_daemon:
-        _leave_terminal()
-    return proxy.run()
 
 
 def load(options: ProxyOptions) -> LoadedFile:
@@ -202,8 +115,9 @@ class Proxy:
     async def serve(self) -> None:
         """Serve until `stop()`, with the signals of nginx."""
         loop = asyncio.get_running_loop()
-        for number, act in self._signals().items():
+        for number, act in self.signals().items():
             loop.add_signal_handler(number, act)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self.signals())
         self._write_pid()
         self._ports.start()
         if self._status is not None:
@@ -215,7 +129,7 @@ class Proxy:
         finally:
             ticking.cancel()
             self._remove_pid()
-            for number in self._signals():
+            for number in self.signals():
                 loop.remove_signal_handler(number)
 
     def stop(self, *, is_graceful: bool) -> None:
@@ -254,7 +168,8 @@ class Proxy:
             except OSError as error:
                 cycle.log.write("emerg", f'open() "{error.filename}" failed ({error.strerror})')
 
-    def _signals(self) -> dict[signal.Signals, Callable[[], None]]:
+    def signals(self) -> dict[signal.Signals, Callable[[], None]]:
+        """Return what is done at each signal: nginx's, as far as they make sense here."""
         return {
             signal.SIGINT: lambda: self.stop(is_graceful=False),
             signal.SIGTERM: lambda: self.stop(is_graceful=False),
@@ -324,6 +239,16 @@ class Proxy:
         if self._pid_path is not None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._pid_path)
+
+
+@contextlib.contextmanager
+def _held_back(signals: Iterable[signal.Signals]) -> Iterator[None]:
+    """Let signals wait until their handlers are there: who finds us listening may send them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _print_version(with_nginx: bool) -> None:
