@@ -37,7 +37,7 @@ ROWS = {
     "net.dial": "net.stream net.tls",
     "net.http1": "net.stream wire",
     "net.websocket": "net.stream wire",
-    "net.relay": "net.stream wire._codec",
+    "net.relay": "net.stream wire._codec wire._cython wire.frames",
     "client": "net wire",
     "server": "net wire",
     "proxy": "version conf net wire",

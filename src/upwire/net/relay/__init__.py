@@ -1,0 +1,6 @@
+"""The tunnel's data plane: two Streams, octets both ways, frames counted as they pass."""
+
+from upwire.net.relay.carrier import Cause, RelayEnd, Side
+from upwire.net.relay.relay import Relay
+
+__all__ = ["Cause", "Relay", "RelayEnd", "Side"]

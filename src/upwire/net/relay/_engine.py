@@ -1,0 +1,524 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""The tunnel engine: carries octets between sockets, all tunnels of a loop in one call.
+
+It has an epoll descriptor of its own, which the loop watches. Each socket is registered once and
+edge-triggered, so that its state is kept here; one scratch buffer serves all, and a connection
+owns a buffer only while it does not take what is for it, during which its peer is not read.
+Everything runs without the GIL, and Python hears of a tunnel only when something is to be decided.
+
+Cython's pure Python mode; uncompiled, the file can be imported and the engine is not available.
+"""
+
+# Cython has no types for its decorators, so a function of this file is untyped to mypy.
+# mypy: disable-error-code="untyped-decorator, no-any-return"
+
+from __future__ import annotations
+
+import os
+
+try:
+    import cython  # the compiler looks for this very line
+except ModuleNotFoundError:
+    from upwire.wire import _cython as cython
+
+if cython.compiled:
+    from cython.cimports.libc.errno import EAGAIN, ECONNRESET, EINTR, ENOMEM, errno
+    from cython.cimports.libc.stdlib import free, malloc, realloc
+    from cython.cimports.libc.string import memcpy
+    from cython.cimports.posix.unistd import close
+    from cython.cimports.upwire.net.relay._system import (
+        EPOLL_CLOEXEC,
+        EPOLL_CTL_ADD,
+        EPOLL_CTL_DEL,
+        EPOLLERR,
+        EPOLLET,
+        EPOLLHUP,
+        EPOLLIN,
+        EPOLLOUT,
+        EPOLLRDHUP,
+        MSG_DONTWAIT,
+        MSG_NOSIGNAL,
+        epoll_create1,
+        epoll_ctl,
+        epoll_event,
+        epoll_wait,
+        recv,
+        send,
+    )
+    from cython.cimports.upwire.wire._codec import FrameCounter
+else:
+    from upwire.wire._codec import FrameCounter
+
+SCRATCH_OCTETS = 64 * 1024
+"""The most that one receive takes, and that waits for a connection which takes nothing."""
+
+_SCRATCH = cython.declare(cython.Py_ssize_t, SCRATCH_OCTETS)
+_HELD = cython.declare(cython.Py_ssize_t, 16)  # room for a header that is incomplete
+_EVENTS = cython.declare(cython.int, 256)
+_RECEIVES = cython.declare(cython.int, 4)  # of a connection in a turn, while others wait
+
+
+def is_available() -> bool:
+    """Whether the engine can be used: it is compiled code, and Linux's."""
+    return bool(cython.compiled)
+
+
+@cython.final
+@cython.cclass
+class Connection:
+    """One of the two connections of a tunnel, with what waits to be sent to it.
+
+    It owns its descriptor, a non-blocking socket's.
+
+    counter: of what comes from it.
+    owner: whatever the caller finds it by.
+    has_ended: it sends nothing more; is_done: and all that it sent was passed on.
+    error_number: why it was lost; 0 while it was not.
+    moved_at_s: when it last gave or took an octet, on the clock of `Engine.step()`.
+    """
+
+    counter = cython.declare(FrameCounter, visibility="readonly")
+    owner = cython.declare(object, visibility="readonly")
+    has_ended = cython.declare(cython.bint, visibility="readonly")
+    is_done = cython.declare(cython.bint, visibility="readonly")
+    error_number = cython.declare(cython.int, visibility="readonly")
+    moved_at_s = cython.declare(cython.double, visibility="readonly")
+    _descriptor: cython.int
+    _peer: Connection
+    _is_readable: cython.bint  # until a receive says otherwise
+    _is_writable: cython.bint
+    _is_ending: cython.bint  # its end was announced: a short read is not the last
+    _is_hung_up: cython.bint  # neither direction is open any more
+    _is_closed: cython.bint  # a Close of ours was the last that it gets
+    _is_noted: cython.bint
+    _is_ready: cython.bint
+    _next_noted: cython.p_void
+    _next_ready: cython.p_void
+    _held: cython.uchar[16]  # that came from it: a header that is incomplete
+    _held_octets: cython.Py_ssize_t
+    _waiting: cython.p_uchar  # to be sent to it
+    _waiting_at: cython.Py_ssize_t
+    _waiting_octets: cython.Py_ssize_t
+    _inserts: cython.p_uchar  # frames of ours, to be sent to it at the end of the one under way
+    _inserts_octets: cython.Py_ssize_t
+    _is_closing: cython.bint  # the last of them is that Close, or the peer has ended
+
+    def __cinit__(self) -> None:
+        self._descriptor = -1
+
+    def __init__(self, descriptor: int, counter: FrameCounter, owner: object) -> None:
+        self._descriptor = descriptor
+        self.counter = counter
+        self.owner = owner
+        self._is_writable = True
+
+    def __dealloc__(self) -> None:
+        free(self._waiting)
+        free(self._inserts)
+        self._close()
+
+    @property
+    def waiting_octets(self) -> int:
+        """How many octets it has not taken yet."""
+        return self._waiting_octets
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _note_events(self, events: cython.uint) -> cython.void:
+        if events & (EPOLLOUT | EPOLLHUP | EPOLLERR):
+            self._is_writable = True
+        if events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR):
+            self._is_readable = True
+        if events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR):
+            self._is_ending = True
+        if events & EPOLLHUP:
+            self._is_hung_up = True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _keep(self, octets: cython.p_const_uchar, n: cython.Py_ssize_t) -> cython.bint:
+        """Append octets to those that wait; False where there is no memory."""
+        size: cython.Py_ssize_t = self._waiting_at + self._waiting_octets
+        room: cython.p_void = realloc(self._waiting, size + n)
+        if room == cython.NULL:
+            return False
+        self._waiting = cython.cast(cython.p_uchar, room)
+        memcpy(self._waiting + size, octets, n)
+        self._waiting_octets += n
+        return True
+
+    @cython.cfunc
+    def _append_insert(self, frame: cython.p_const_uchar, n: cython.Py_ssize_t) -> None:
+        room: cython.p_void = realloc(self._inserts, self._inserts_octets + n)
+        if room == cython.NULL:
+            raise MemoryError
+        self._inserts = cython.cast(cython.p_uchar, room)
+        memcpy(self._inserts + self._inserts_octets, frame, n)
+        self._inserts_octets += n
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _close(self) -> cython.void:
+        if self._descriptor >= 0:
+            close(self._descriptor)
+            self._descriptor = -1
+
+    @cython.cfunc
+    def _take_waiting(self) -> bytes:
+        first: cython.p_uchar = self._waiting + self._waiting_at
+        waiting: bytes = first[: self._waiting_octets]
+        self._took(self._waiting_octets)
+        return waiting
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _took(self, n: cython.Py_ssize_t) -> cython.void:
+        """Forget n of the octets that waited, and their buffer with the last."""
+        self._waiting_at += n
+        self._waiting_octets -= n
+        if self._waiting_octets == 0:
+            free(self._waiting)
+            self._waiting = cython.NULL
+            self._waiting_at = 0
+
+
+@cython.final
+@cython.cclass
+class Engine:
+    """The tunnels of one loop. Its calls come from one thread.
+
+    descriptor: becomes readable when `step()` has something to do.
+    """
+
+    descriptor = cython.declare(cython.int, visibility="readonly")
+    _connections: set[Connection]
+    _removed: list[Connection]  # they may stand on a list until the next step is over
+    _scratch: cython.p_uchar
+    _first_ready: cython.p_void
+    _last_ready: cython.p_void
+    _noted: cython.p_void
+    _now_s: cython.double
+
+    def __cinit__(self) -> None:
+        self.descriptor = -1
+
+    def __init__(self) -> None:
+        self._connections = set()
+        self._removed = []
+        self._scratch = cython.cast(cython.p_uchar, malloc(_HELD + _SCRATCH))
+        if self._scratch == cython.NULL:
+            raise MemoryError
+        self.descriptor = epoll_create1(EPOLL_CLOEXEC)
+        if self.descriptor < 0:
+            raise OSError(errno, os.strerror(errno))
+
+    def __dealloc__(self) -> None:
+        free(self._scratch)
+        if self.descriptor >= 0:
+            close(self.descriptor)
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether `step()` has something to do, whatever the descriptor says."""
+        return self._first_ready != cython.NULL or self._noted != cython.NULL
+
+    def add(self, one: Connection, two: Connection, now_s: float) -> None:
+        """Begin a tunnel between two connections. Raises OSError, and then has begun nothing."""
+        one._peer = two
+        two._peer = one
+        one.moved_at_s = two.moved_at_s = now_s
+        try:
+            self._register(one)
+            self._register(two)
+        except OSError:
+            self.remove(one)
+            self.remove(two)
+            raise
+
+    def remove(self, connection: Connection) -> bytes:
+        """Let go of a connection, and return what it had not taken yet.
+
+        Its peer must be removed too. A second time this does nothing.
+        """
+        if connection in self._connections:
+            self._connections.remove(connection)
+            # close() does not do so: the caller's own descriptor keeps the registration alive
+            epoll_ctl(self.descriptor, EPOLL_CTL_DEL, connection._descriptor, cython.NULL)
+            self._removed.append(connection)
+        connection._peer = None  # type: ignore[assignment]  # only of one that is removed
+        connection.owner = None
+        connection._close()
+        return connection._take_waiting()
+
+    def give(self, target: Connection, octets: bytes) -> None:
+        """Pass on to target what came from its peer before `add()`."""
+        self._pass(target._peer, target, octets, len(octets))
+
+    def insert(self, target: Connection, frame: bytes, *, is_last: bool) -> None:
+        """Send a frame of ours to target, behind the frame that is under way.
+
+        is_last: nothing may follow it; what comes from the peer is received and dropped.
+        """
+        if target._is_closing:
+            return
+        target._append_insert(frame, len(frame))
+        target._is_closing = is_last
+        if target._peer.counter.remaining == 0:
+            self._send_inserts(target)
+
+    def step(self, now_s: float) -> list[Connection]:
+        """Move what can be moved, and return the connections of which there is news.
+
+        now_s: the time, on the caller's clock.
+        """
+        self._now_s = now_s
+        with cython.nogil:
+            self._turn()
+        told: list[Connection] = []
+        while self._noted != cython.NULL:
+            connection: Connection = cython.cast(Connection, self._noted)
+            self._noted = connection._next_noted
+            connection._is_noted = False
+            if connection._peer is not None:
+                told.append(connection)
+        self._removed.clear()
+        return told
+
+    @cython.cfunc
+    def _register(self, connection: Connection) -> None:
+        event = cython.declare(epoll_event)
+        event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET
+        event.data.ptr = cython.cast(cython.p_void, connection)
+        if epoll_ctl(self.descriptor, EPOLL_CTL_ADD, connection._descriptor, cython.address(event)):
+            raise OSError(errno, os.strerror(errno))
+        self._connections.add(connection)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _turn(self) -> cython.void:
+        """Serve each connection that has an event, and each that had more than its share."""
+        events = cython.declare(epoll_event[256])
+        ready: cython.p_void = self._first_ready
+        following: cython.p_void
+        i: cython.int
+        self._first_ready = self._last_ready = cython.NULL
+        for i in range(epoll_wait(self.descriptor, events, _EVENTS, 0)):
+            cython.cast(Connection, events[i].data.ptr)._note_events(events[i].events)
+            self._serve(cython.cast(Connection, events[i].data.ptr))
+        while ready != cython.NULL:
+            following = cython.cast(Connection, ready)._next_ready
+            cython.cast(Connection, ready)._is_ready = False
+            self._serve(cython.cast(Connection, ready))
+            ready = following
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _serve(self, connection: Connection) -> cython.void:
+        """Move what has come from a connection, and what it now takes."""
+        if connection._peer is None or connection.error_number or connection._peer.error_number:
+            return
+        if connection._is_readable:
+            self._carry(connection, connection._peer)
+        if connection._waiting_octets and connection._is_writable:
+            self._carry(connection._peer, connection)
+        if connection._is_hung_up and connection.has_ended and not connection._peer.has_ended:
+            self._lose(connection, ECONNRESET)  # receiving gives no error behind an end
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _carry(self, source: Connection, target: Connection) -> cython.void:
+        """Move octets until none are left, target takes no more, or others are to have a turn."""
+        receives: cython.int = 0
+        if not self._send_waiting(target):
+            return
+        while source._is_readable and not target._waiting_octets and not target.error_number:
+            if receives == _RECEIVES:
+                self._queue(source)
+                return
+            receives += 1
+            self._receive(source, target)
+        if target.error_number and not source.error_number:
+            target._is_readable = True  # what it sent before it was lost may have come
+            self._carry(target, source)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _receive(self, source: Connection, target: Connection) -> cython.void:
+        """Receive once, behind what is held of the source, and pass that on."""
+        room: cython.p_uchar = self._scratch + _HELD
+        n: cython.Py_ssize_t = recv(source._descriptor, room, _SCRATCH, MSG_DONTWAIT)
+        if n > 0:
+            source.moved_at_s = self._now_s
+            source._is_readable = n == _SCRATCH or source._is_ending
+            room -= source._held_octets
+            memcpy(room, source._held, source._held_octets)
+            n += source._held_octets
+            source._held_octets = 0
+            self._pass(source, target, room, n)
+        elif n == 0:
+            source._is_readable = False
+            if not source.error_number:
+                self._end(source, target)
+        elif errno != EINTR:
+            source._is_readable = False
+            if errno != EAGAIN:
+                self._lose(source, errno)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _pass(
+        self,
+        source: Connection,
+        target: Connection,
+        octets: cython.p_const_uchar,
+        n: cython.Py_ssize_t,
+    ) -> cython.void:
+        """Count octets, send those that may go on, and our own frames where one has ended."""
+        passed: cython.Py_ssize_t = 0
+        if target._inserts_octets:
+            passed = source.counter.finish_frame(n)
+            self._give(target, octets, passed)
+            if source.counter.remaining:
+                return
+            self._send_inserts(target)
+        if target._is_closed or source.counter.is_over_limit:
+            return
+        octets += passed
+        n -= passed
+        passed = source.counter.scan(octets, n)
+        self._give(target, octets, passed)
+        if source.counter.is_over_limit:
+            self._note(source)
+        else:
+            source._held_octets = n - passed
+            memcpy(source._held, octets + passed, n - passed)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _end(self, source: Connection, target: Connection) -> cython.void:
+        """Note that the source has ended, and let half a header go."""
+        source.has_ended = True
+        target._is_closing = True
+        if source._held_octets and not target._is_closed:
+            source.counter.octets += source._held_octets
+            self._give(target, source._held, source._held_octets)
+            source._held_octets = 0
+        self._note_done(source, target)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _note_done(self, source: Connection, target: Connection) -> cython.void:
+        if source.has_ended and not source.is_done and not target._waiting_octets:
+            source.is_done = True
+            self._note(source)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _send_inserts(self, target: Connection) -> cython.void:
+        self._give(target, target._inserts, target._inserts_octets)
+        free(target._inserts)
+        target._inserts = cython.NULL
+        target._inserts_octets = 0
+        target._is_closed = target._is_closing
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _give(
+        self, target: Connection, octets: cython.p_const_uchar, n: cython.Py_ssize_t
+    ) -> cython.void:
+        """Send octets, and keep those that target does not take now."""
+        sent: cython.Py_ssize_t = 0
+        if not target._waiting_octets:
+            sent = self._send(target, octets, n)
+        if sent < n and not target.error_number and not target._keep(octets + sent, n - sent):
+            self._lose(target, ENOMEM)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _send_waiting(self, target: Connection) -> cython.bint:
+        """Send what waits for target; return whether nothing is left."""
+        sent: cython.Py_ssize_t
+        if target._waiting_octets:
+            sent = self._send(target, target._waiting + target._waiting_at, target._waiting_octets)
+            if sent:
+                target.moved_at_s = self._now_s
+                target._took(sent)
+            if target._waiting_octets:
+                return False
+            self._note_done(target._peer, target)
+        return True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _send(
+        self, target: Connection, octets: cython.p_const_uchar, n: cython.Py_ssize_t
+    ) -> cython.Py_ssize_t:
+        """Return how many octets target took; less than n where it takes no more, or is lost."""
+        sent: cython.Py_ssize_t = 0
+        if n == 0 or not target._is_writable or target.error_number:
+            return 0
+        while True:
+            sent = send(target._descriptor, octets, n, MSG_DONTWAIT | MSG_NOSIGNAL)
+            if sent >= 0 or errno != EINTR:
+                break
+        if sent == n:
+            return n
+        target._is_writable = False
+        if sent < 0:
+            if errno != EAGAIN:
+                self._lose(target, errno)
+            return 0
+        return sent
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _lose(self, connection: Connection, error_number: cython.int) -> cython.void:
+        if not connection.error_number:
+            connection.error_number = error_number
+            self._note(connection)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _note(self, connection: Connection) -> cython.void:
+        """Put a connection on the list of those of which there is news."""
+        if not connection._is_noted:
+            connection._is_noted = True
+            connection._next_noted = self._noted
+            self._noted = cython.cast(cython.p_void, connection)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _queue(self, connection: Connection) -> cython.void:
+        """Put a connection at the end of those that go on in the next turn."""
+        if connection._is_ready:
+            return
+        connection._is_ready = True
+        connection._next_ready = cython.NULL
+        if self._first_ready == cython.NULL:
+            self._first_ready = cython.cast(cython.p_void, connection)
+        else:
+            cython.cast(Connection, self._last_ready)._next_ready = cython.cast(
+                cython.p_void, connection
+            )
+        self._last_ready = cython.cast(cython.p_void, connection)

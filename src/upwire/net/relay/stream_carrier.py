@@ -1,0 +1,167 @@
+"""Carries a tunnel's octets from Stream to Stream: over TLS, and where nothing is compiled."""
+
+from __future__ import annotations
+
+import asyncio
+
+from upwire.errors import StreamError
+from upwire.net.relay.carrier import Observer, Side
+from upwire.net.stream import Stream
+from upwire.wire._codec import FrameCounter
+
+
+class StreamCarrier:
+    """Pushes what one Stream receives into the other; counters and streams: downstream first."""
+
+    __slots__ = ("_directions",)
+
+    def __init__(
+        self,
+        observer: Observer,
+        streams: tuple[Stream, Stream],
+        counters: tuple[FrameCounter, FrameCounter],
+    ) -> None:
+        downstream, upstream = streams
+        from_downstream, from_upstream = counters
+        self._directions = {
+            Side.DOWNSTREAM: _Direction(
+                observer, Side.DOWNSTREAM, downstream, upstream, from_downstream
+            ),
+            Side.UPSTREAM: _Direction(observer, Side.UPSTREAM, upstream, downstream, from_upstream),
+        }
+
+    def start(self) -> None:
+        """Begin, with what both Streams have already read."""
+        for direction in self._directions.values():
+            direction.start()
+
+    async def stop(self) -> None:
+        """Give both Streams back in pull mode; what they have not taken is in their buffers."""
+        drains = [task for direction in self._directions.values() if (task := direction.stop())]
+        if drains:
+            await asyncio.wait(drains)
+
+    def insert(self, side: Side, frame: bytes, *, is_last: bool) -> None:
+        """Send a frame of ours to a side, behind the frame that is under way to it."""
+        self._directions[side.opposite].insert(frame, is_last=is_last)
+
+    def last_moved_at_s(self) -> float:
+        """Return when an octet came, or was seen to be taken, last."""
+        return max(direction.last_moved_at_s() for direction in self._directions.values())
+
+
+class _Direction:
+    """One direction of a relay: the Sink of the source, the writer of the target."""
+
+    __slots__ = (
+        "_counter",
+        "_drain",
+        "_inserts",
+        "_is_closed",
+        "_is_closing",
+        "_loop",
+        "_moved_at_s",
+        "_observer",
+        "_side",
+        "_source",
+        "_target",
+        "_waiting_octets",
+    )
+
+    def __init__(
+        self,
+        observer: Observer,
+        side: Side,
+        source: Stream,
+        target: Stream,
+        counter: FrameCounter,
+    ) -> None:
+        self._observer = observer
+        self._side = side
+        self._source = source
+        self._target = target
+        self._counter = counter
+        self._loop = asyncio.get_running_loop()
+        self._moved_at_s = self._loop.time()
+        self._drain: asyncio.Task[None] | None = None  # while the target takes nothing
+        self._waiting_octets = 0  # of the target's buffer, when it was looked at last
+        self._inserts = b""  # frames of ours, for the end of the frame that is under way
+        self._is_closing = False  # the last of them is a Close, or the source has ended
+        self._is_closed = False  # and the target was told
+
+    def start(self) -> None:
+        self._source.push_to(self)
+
+    def stop(self) -> asyncio.Task[None] | None:
+        """Give the source back; return the task that ends with it, if there is one."""
+        self._source.push_to(None)
+        if self._drain is not None:
+            self._drain.cancel()
+        return self._drain
+
+    def insert(self, frame: bytes, *, is_last: bool) -> None:
+        if not self._is_closing:
+            self._inserts += frame
+            self._is_closing = is_last
+            if not self._counter.remaining:
+                self._send_inserts()
+
+    def last_moved_at_s(self) -> float:
+        """A target that holds its source up, but took octets since the last look, is not idle."""
+        if self._drain is not None:
+            before, self._waiting_octets = self._waiting_octets, self._target.write_buffer_octets
+            if self._waiting_octets < before:
+                self._note_movement()
+        return self._moved_at_s
+
+    def octets_received(self, octets: bytes) -> None:
+        self._note_movement()
+        if self._inserts:
+            octets = self._finish_frame(octets)
+        if octets and not self._is_closed and not self._counter.is_over_limit:
+            self._target.write(self._counter.feed(octets))
+            if self._counter.is_over_limit:
+                self._observer.note_limit(self._side)
+        if not self._target.is_writable_now and self._drain is None:
+            self._source.pause()
+            self._waiting_octets = self._target.write_buffer_octets
+            self._drain = asyncio.create_task(self._resume_when_drained())
+
+    def eof_received(self) -> None:
+        if not self._is_closed:
+            self._target.write(self._counter.take_held())
+        can_go_on = self._target.can_write_eof and not self._target.is_closed
+        if can_go_on:
+            self._target.write_eof()
+        self._is_closing = self._is_closed = True
+        self._observer.note_end(self._side, can_go_on=can_go_on)
+
+    def stream_lost(self, error: StreamError | None) -> None:
+        self._observer.note_loss(self._side, None if self._source.is_eof else error)
+
+    def _finish_frame(self, octets: bytes) -> bytes:
+        """Pass on the rest of the frame, then our own if it has ended; return what is behind."""
+        n = self._counter.finish_frame(len(octets))
+        self._target.write(octets[:n])
+        if not self._counter.remaining:
+            self._send_inserts()
+        return octets[n:]
+
+    def _send_inserts(self) -> None:
+        self._target.write(self._inserts)
+        self._inserts = b""
+        self._is_closed = self._is_closing
+
+    def _note_movement(self) -> None:
+        self._moved_at_s = self._loop.time()
+
+    async def _resume_when_drained(self) -> None:
+        try:
+            await self._target.drain(doing="relaying")
+        except StreamError as error:
+            loss = None if self._target.is_eof else error
+            self._observer.note_loss(self._side.opposite, loss)
+        else:
+            self._drain = None
+            self._note_movement()
+            self._source.resume()
