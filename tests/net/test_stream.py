@@ -257,6 +257,20 @@ def test_a_closed_stream_is_cut_where_the_peer_takes_nothing() -> None:
     assert virtual_time.run(main()) == CLOSE_TIMEOUT_S
 
 
+def test_a_closed_stream_waits_for_a_peer_that_takes_slowly() -> None:
+    async def main() -> float:
+        near, far = memory_pair()
+        for _ in range(4):
+            far.write(bytes(READ_HIGH_OCTETS))
+        far.close()
+        await asyncio.sleep(CLOSE_TIMEOUT_S * 0.8)
+        await near.read()
+        await far.wait_closed()
+        return asyncio.get_running_loop().time()
+
+    assert virtual_time.run(main()) == 2 * CLOSE_TIMEOUT_S
+
+
 def test_drain_lets_a_loss_in_that_is_on_its_way() -> None:
     async def main() -> None:
         near, _ = memory_pair()

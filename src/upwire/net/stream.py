@@ -24,7 +24,7 @@ WRITE_HIGH_OCTETS = 64 * 1024
 """Octets waiting to be sent at which `drain()` starts to wait; it goes on at a quarter of them."""
 
 CLOSE_TIMEOUT_S = 10.0
-"""How long a closed Stream may go on sending what is left before it is cut."""
+"""How long a peer may take nothing of what a closed Stream has left before it is cut."""
 
 Address = tuple[str, int] | str
 """Host and port, or the path of a unix socket: "" where it has none, "@name" if abstract."""
@@ -202,7 +202,8 @@ class Stream(asyncio.Protocol):
         On a connection that is gone they vanish, and `drain()` says so.
         """
         if self._output is _Output.OPEN:
-            self.transport.write(octets)
+            if not self.transport.is_closing():  # asyncio would warn of a loss that it will tell
+                self.transport.write(octets)
         elif self._output is _Output.ENDED:
             raise LocalProtocolError("write after the end of our direction")
 
@@ -253,11 +254,11 @@ class Stream(asyncio.Protocol):
     def close(self) -> None:
         """Send what is left, then end both directions; what was not read is dropped.
 
-        A peer that does not take what is left is cut after CLOSE_TIMEOUT_S.
+        A peer that takes nothing of it for CLOSE_TIMEOUT_S is cut.
         """
         if not self.is_closed:
             self._cut()
-            self._close_timer = self._loop.call_later(CLOSE_TIMEOUT_S, self.transport.abort)
+            self._bound_close()
             if not self.transport.is_closing():  # asyncio's TLS cannot abort after a second close()
                 self.transport.close()
 
@@ -369,6 +370,18 @@ class Stream(asyncio.Protocol):
         self._forget_unread()
         self._wake_reader()
         self._wake_drainers()
+
+    def _bound_close(self) -> None:
+        """Cut the connection unless the peer keeps taking what is left."""
+        left_octets = self.write_buffer_octets
+
+        def look_again() -> None:
+            if self.write_buffer_octets < left_octets:
+                self._bound_close()
+            else:
+                self.transport.abort()
+
+        self._close_timer = self._loop.call_later(CLOSE_TIMEOUT_S, look_again)
 
     def _forget_unread(self) -> None:
         self._chunks.clear()
