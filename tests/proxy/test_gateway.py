@@ -29,7 +29,7 @@ SITE = """
         location /none {{ proxy_pass http://none; }}
         location /dead {{ proxy_pass http://127.0.0.1:1; }}
         location /unix {{ proxy_pass http://unix:/no/such/socket:/; }}
-        location /tls {{ proxy_pass https://127.0.0.1:{port}; proxy_connect_timeout 300ms; }}
+        location /tls {{ proxy_pass https://127.0.0.1:{port}; proxy_connect_timeout 100ms; }}
         location /to {{ proxy_pass $arg_scheme://$arg_to; {directives} }}
         location /page {{
             proxy_pass http://127.0.0.1:{port}; proxy_intercept_errors on; error_page 503 =200 /x;
