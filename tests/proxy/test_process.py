@@ -400,6 +400,15 @@ def test_an_upstream_that_dies_in_the_tunnel(site: Site) -> None:
     assert " 101 " in site.proxy.wait_log("access.log", "GET /ws/reset")
 
 
+def test_another_protocol_than_websocket_passes_as_it_comes(site: Site) -> None:
+    with socket.create_connection(("127.0.0.1", site.port), WAIT_S) as sock:
+        sock.sendall(b"GET /ws/reset/raw HTTP/1.1\r\nHost: h\r\nUpgrade: raw\r\n\r\n")
+        assert b" 101 " in read_until(sock, b"\r\n\r\n")
+        sock.sendall(b"\x81\x7fnow")  # of a frame, half a header
+        assert read_all(sock) == b""
+    site.proxy.wait_log("error.log", "GET /ws/reset/raw")
+
+
 def test_a_switch_that_the_client_did_not_ask_for(site: Site) -> None:
     assert get(site.port, "/literal").status == 502
     site.proxy.wait_log("error.log", "upstream switched protocols unasked")

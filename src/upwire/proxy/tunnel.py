@@ -14,6 +14,7 @@ from upwire.net.relay import Cause, Relay, RelayEnd, Side
 from upwire.net.stream import Stream
 from upwire.proxy.error_log import describe_error
 from upwire.proxy.request import Request, UpstreamTry
+from upwire.wire.handshake import is_upgrade_request
 
 _DOING = "while proxying upgraded connection"
 
@@ -27,8 +28,12 @@ class Tunnel:
         self._downstream = downstream
         self._upstream = upstream
         self._request = request
-        timeout_s = request.settings.proxy.read_timeout_s
-        self._relay = Relay(downstream, upstream, idle_timeout_s=timeout_s)
+        self._relay = Relay(
+            downstream,
+            upstream,
+            idle_timeout_s=request.settings.proxy.read_timeout_s,
+            counts_frames=is_upgrade_request(request.head),  # what else is upgraded to has others
+        )
 
     def totals(self) -> tuple[int, int, int, int]:
         """Return messages and octets from the client, messages and octets to the client."""
