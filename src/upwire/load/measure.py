@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import random
-import secrets
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,9 @@ SLICE_S = 0.25
 """How long the engine runs before Python looks at signals, progress and the clock."""
 DRAIN_S = 5.0
 """How long echoes that are still to come may take at the end."""
+MASK_KEY = b"\x37\xfa\x21\x3d"
+"""One for all frames. Fresh random ones (RFC 6455 §5.3) keep scripts in browsers from choosing
+the octets on the wire; here they would only cost the load generator time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +170,7 @@ class Load:
     def close(self) -> None:
         """Send a Close where one may stand, and close the sockets without waiting for more."""
         close = _codec.build_frame(
-            Opcode.CLOSE, build_close(CloseCode.NORMAL_CLOSURE), mask_key=secrets.token_bytes(4)
+            Opcode.CLOSE, build_close(CloseCode.NORMAL_CLOSURE), mask_key=MASK_KEY
         )
         for index in self._engine.at_rest:
             with contextlib.suppress(OSError):
@@ -199,14 +201,12 @@ def open_load(work: Work, *, tls: ssl.SSLContext | None = None) -> Iterator[Load
 def frames(work: Work) -> tuple[bytes, bytes]:
     """Return the frame that is sent, and the one that must come back.
 
-    All messages are alike, under one masking key: fresh ones (RFC 6455 §5.3) protect what an
-    attacker chose, and here they would only cost the load generator time.
+    All messages are alike.
     """
     opcode = Opcode.TEXT if work.is_text else Opcode.BINARY
     content = payload(work.payload_octets, is_text=work.is_text)
-    mask_key = secrets.token_bytes(4)
     return (
-        _codec.build_frame(opcode, content, mask_key=mask_key),
+        _codec.build_frame(opcode, content, mask_key=MASK_KEY),
         _codec.build_frame(opcode, content),
     )
 
