@@ -1,5 +1,6 @@
 # make demo    the whole path of a WebSocket in a browser
 # make test    everything that continuous integration checks
+# make bench   Upwire against others on this machine: ARGS="echo --rounds 3"
 # PYTHON=python3.13 uses another Python, in a virtual environment of its own.
 
 ifeq ($(origin PYTHON), undefined)
@@ -45,7 +46,7 @@ autobahn: $(VENV)/.dev $(VENV)/.package
 	PYTHONPATH=$(CURDIR)/src UPWIRE_EXPECT=pure $(BIN)/python tests/conformance/autobahn.py $(ARGS)
 
 bench: $(VENV)/.dev $(VENV)/.package
-	PYTHONPATH= $(BIN)/python bench/echo.py $(ARGS)
+	PYTHONPATH= $(BIN)/python -m bench $(ARGS)
 
 fuzz: $(VENV)/.dev $(VENV)/.package
 	for target in fuzz/fuzz_*.py; do PYTHONPATH= $(BIN)/python $$target --seconds 20 || exit 1; done
