@@ -304,20 +304,37 @@ class Engine:
     @cython.nogil
     @cython.exceptval(check=False)
     def _turn(self) -> cython.void:
-        """Serve each connection that has an event, and each that had more than its share."""
-        events = cython.declare(epoll_event[256])
+        """Serve each connection that has an event, and each that had more than its share.
+
+        What comes meanwhile is served too, up to a bound: a turn of the loop costs as much as
+        some messages.
+        """
         ready: cython.p_void = self._first_ready
         following: cython.p_void
-        i: cython.int
+        served: cython.int = 0
+        n: cython.int = 1
         self._first_ready = self._last_ready = cython.NULL
-        for i in range(epoll_wait(self.descriptor, events, _EVENTS, 0)):
-            cython.cast(Connection, events[i].data.ptr)._note_events(events[i].events)
-            self._serve(cython.cast(Connection, events[i].data.ptr))
+        while n > 0 and served < _EVENTS:
+            n = self._serve_events()
+            served += n
         while ready != cython.NULL:
             following = cython.cast(Connection, ready)._next_ready
             cython.cast(Connection, ready)._is_ready = False
             self._serve(cython.cast(Connection, ready))
             ready = following
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _serve_events(self) -> cython.int:
+        """Serve each connection that has an event; return how many there were."""
+        events = cython.declare(epoll_event[256])
+        n: cython.int = epoll_wait(self.descriptor, events, _EVENTS, 0)
+        i: cython.int
+        for i in range(n):
+            cython.cast(Connection, events[i].data.ptr)._note_events(events[i].events)
+            self._serve(cython.cast(Connection, events[i].data.ptr))
+        return n
 
     @cython.cfunc
     @cython.nogil
