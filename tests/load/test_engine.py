@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kit.certificates import make_certificates
-from upwire.load._engine import BUCKETS, Engine, bucket_of
+from upwire.load._engine import BUCKETS, Engine, bucket_of, is_compiled
 from upwire.load.histogram import bounds
 from upwire.net.tls import client_context, server_context
+from upwire.wire import _codec
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer  # collections.abc has it from Python 3.12 on
 
 FRAME = bytes.fromhex("8285 01020304 496763687f")  # "Hello", masked
 ECHO = bytes.fromhex("8205 48656c6c6f")
@@ -199,6 +205,72 @@ def test_a_later_ping_replaces_a_pong_that_did_not_go_out(make: Make) -> None:
     assert octets[len(frame) :] == PONG
 
 
+class Trickle(socket.socket):
+    """Takes an octet at a time, where Python's sockets are what sends."""
+
+    def send(self, octets: Buffer, flags: int = 0) -> int:
+        return super().send(memoryview(octets)[:1], flags)
+
+
+def test_a_pong_may_go_out_in_pieces_and_is_not_replaced_then() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    with Trickle(fileno=ours.detach()) as trickle, theirs:
+        engine = Engine([trickle], FRAME, ECHO)
+        octets = received(theirs)
+        while len(octets) < len(FRAME):
+            engine.run(0)
+            octets += received(theirs)
+        theirs.send(PING)
+        engine.run(0)
+        theirs.send(b"\x89\x00")
+        while engine.run(0) and not engine.at_rest:
+            pass
+        octets += received(theirs)
+        engine.close()
+    assert octets[: len(FRAME + PONG)] == FRAME + PONG
+
+
+def test_a_pong_waits_for_a_peer_that_does_not_read() -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    filling = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            filling += ours.send(bytes(65536))
+    with ours, theirs:
+        engine = Engine([ours], FRAME, ECHO)
+        engine.receive(0, PING)
+        engine.run(0)
+        assert engine.at_rest == []
+        while filling:
+            filling -= len(theirs.recv(filling))
+        engine.run(0)
+        assert theirs.recv(65536) == PONG + FRAME
+        engine.close()
+
+
+def test_a_peer_that_does_not_wait_for_the_pong_is_lost(make: Make) -> None:
+    engine, (peer,) = make()
+    engine.run(0)
+    received(peer)
+    peer.send(PING)
+    peer.close()
+    engine.run(0)
+    assert (engine.connections, engine.lost, engine.wrong) == (0, 1, 0)
+
+
+def test_a_connection_that_was_wrong_is_not_read_any_more(make: Make) -> None:
+    engine, (first, _) = make(2)
+    engine.run(0)
+    first.send(b"\x82\x01x")
+    engine.run(0)
+    octets = engine.octets
+    first.send(ECHO)
+    engine.run(0)
+    assert (engine.wrong, engine.octets, engine.messages) == (1, octets, 0)
+
+
 def test_a_peer_that_resets_while_we_send_is_lost(make: Make) -> None:
     engine, (peer,) = make(frame=bytes(3_000_000))
     engine.run(0)
@@ -338,3 +410,7 @@ def test_a_bucket_holds_its_values(value: int) -> None:
     assert low <= value < high
     assert bucket_of(low) == bucket_of(high - 1) == bucket_of(value) < BUCKETS
     assert (high - low) * 32 <= max(low, 32)
+
+
+def test_it_is_compiled_where_the_package_is() -> None:
+    assert is_compiled() == _codec.is_compiled()

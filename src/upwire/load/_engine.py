@@ -486,9 +486,9 @@ class Engine:
         due: cython.longlong = 0
         if self._in_flight == 0:
             return room
-        if self._interval_ps == 0:
-            return min(room, self._allowed)
         room = min(room, self._allowed)
+        if self._interval_ps == 0:
+            return room
         while (
             due < room and self._due_ns(index + (self._sent[index] + due) * self._count) <= now_ns
         ):
