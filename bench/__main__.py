@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import resource
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -52,7 +53,7 @@ def _run(benchmark: Benchmark, options: argparse.Namespace) -> bool:
     outcome = run(benchmark, taking_part, rounds=options.rounds, seconds=options.seconds)
     circumstances = report.Circumstances(
         machine.describe(),
-        f"python -m bench {benchmark.name}",
+        shlex.join(["python", "-m", "bench", *sys.argv[1:]]),
         options.rounds,
         options.seconds,
         versions,
