@@ -129,7 +129,8 @@ class _Driver:
         loop.add_reader(self._engine.descriptor, self._step)
 
     def add(self, one: _Half, two: _Half) -> None:
-        self._engine.add(one.connection, two.connection, asyncio.get_running_loop().time())
+        now_s = asyncio.get_running_loop().time()
+        self._engine.add(one.connection, two.connection, now_s=now_s)
 
     def give(self, target: _Half, octets: bytes) -> None:
         self._engine.give(target.connection, octets)
