@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 import socket
@@ -321,6 +322,46 @@ def test_our_own_close_ends_the_relay(way: Way) -> None:
             made.downstream.close()
             assert await made.end == RelayEnd(Cause.ENDED, Side.DOWNSTREAM)
 
+    asyncio.run(main())
+
+
+@every_way
+def test_an_end_for_a_side_that_we_have_closed(way: Way) -> None:
+    async def main() -> None:
+        async with way.tunnel() as made:
+            made.client.write_eof()
+            made.upstream.close()
+            assert (await made.end).cause is Cause.ENDED
+
+    asyncio.run(main())
+
+
+@every_way
+@pytest.mark.parametrize("spare", [0, 1])
+def test_without_descriptors_the_streams_carry(
+    way: Way, spare: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = spare
+
+    def duplicate(descriptor: int) -> int:
+        nonlocal left
+        if not left:
+            raise OSError(errno.EMFILE, "Too many open files")
+        left -= 1
+        return dup(descriptor)
+
+    async def main() -> None:
+        async with way.tunnel(begins=False) as made:
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "dup", duplicate)
+                made.downstream.unread(b"\x82\x05early")
+                made.begin(uses_engine=way.uses_engine)
+                await asyncio.sleep(0)
+            assert await read_exactly(made.backend, 7) == b"\x82\x05early"
+            made.backend.write(b"\x81\x00")
+            assert await read_exactly(made.client, 2) == b"\x81\x00"
+
+    dup = os.dup
     asyncio.run(main())
 
 

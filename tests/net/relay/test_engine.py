@@ -226,6 +226,18 @@ def test_what_is_no_socket_begins_no_tunnel(tmp_path: Path) -> None:
     far.close()
 
 
+def test_an_engine_that_is_closed_does_nothing() -> None:
+    bench = Bench()
+    bench.client.sendall(b"x")
+    bench.engine.close()
+    bench.engine.close()
+    assert bench.engine.descriptor == -1
+    assert bench.engine.step(2.0) == []
+    bench.remove()
+    bench.client.close()
+    bench.backend.close()
+
+
 def test_a_registration_does_not_outlive_the_tunnel() -> None:
     """The caller keeps a descriptor of the same socket, as a transport does."""
     engine = _engine.Engine()

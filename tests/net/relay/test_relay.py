@@ -15,6 +15,7 @@ from kit.memory_stream import MemoryTransport, memory_pair
 from kit.virtual_time import settle
 from upwire.errors import StreamError
 from upwire.net.relay import Cause, Relay, RelayEnd, Side
+from upwire.net.relay.relay import CLOSE_TIMEOUT_S
 from upwire.net.stream import Stream
 from upwire.wire._codec import build_frame
 
@@ -30,6 +31,7 @@ class Tunnel:
         *,
         idle_timeout_s: float | None = 60.0,
         counts_frames: bool = True,
+        limit_octets: int | None = None,
         client_half_closes: bool = True,
         backend_half_closes: bool = True,
     ) -> None:
@@ -40,6 +42,7 @@ class Tunnel:
             self.upstream,
             idle_timeout_s=idle_timeout_s,
             counts_frames=counts_frames,
+            limit_octets=limit_octets,
         )
         self.end: asyncio.Task[RelayEnd] = asyncio.create_task(self.relay.run())
 
@@ -295,6 +298,18 @@ async def test_without_idle_time_a_relay_waits_for_ever() -> None:
     async with tunnel(idle_timeout_s=None) as made:
         await asyncio.sleep(10**6)
         assert not made.end.done()
+
+
+@in_virtual_time
+async def test_a_limit_does_not_wait_for_sides_that_say_nothing() -> None:
+    loop = asyncio.get_running_loop()
+    async with tunnel(limit_octets=10, idle_timeout_s=60.0) as made:
+        await asyncio.sleep(5)
+        made.backend.write(build_frame(2, bytes(11)))
+        assert await made.end == RelayEnd(Cause.TOO_BIG, Side.UPSTREAM)
+        assert loop.time() == pytest.approx(5.0 + CLOSE_TIMEOUT_S)
+        assert (await made.client.read())[:1] == b"\x88"
+        assert (await made.backend.read())[:1] == b"\x88"
 
 
 @in_virtual_time

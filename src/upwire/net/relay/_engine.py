@@ -221,11 +221,19 @@ class Engine:
 
     def __dealloc__(self) -> None:
         free(self._scratch)
-        if self.descriptor >= 0:
-            close(self.descriptor)
+        self.close()
 
     def __len__(self) -> int:
         return len(self._connections)
+
+    @cython.ccall
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def close(self) -> cython.void:
+        """Close the descriptor; a step does nothing any more. A second time it does nothing."""
+        if self.descriptor >= 0:
+            close(self.descriptor)
+            self.descriptor = -1
 
     @property
     def is_busy(self) -> bool:

@@ -153,6 +153,7 @@ class _Driver:
         if not len(self._engine) and _drivers.get(loop) is self:
             del _drivers[loop]
             loop.remove_reader(self._engine.descriptor)
+            self._engine.close()
 
     def _schedule(self) -> None:
         """Step once more where the descriptor does not say that there is something to do."""
