@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import random
@@ -566,6 +567,10 @@ async def send_randomly(stream: Stream, octets: bytes, rng: random.Random) -> No
         await stream.drain()
         for _ in range(rng.choice([0, 0, 1, 3])):
             await asyncio.sleep(0)
+
+
+async def send_and_end(stream: Stream, octets: bytes, rng: random.Random) -> None:
+    await send_randomly(stream, octets, rng)
     stream.write_eof()
 
 
@@ -598,8 +603,8 @@ def test_integrity_both_ways_at_once(way: Way, seed: int) -> None:
     async def main() -> None:
         async with way.tunnel(buffer_octets=rng.choice([None, 65536])) as made:
             _, _, received_down, received_up = await asyncio.gather(
-                send_randomly(made.client, b"".join(upward), rng),
-                send_randomly(made.backend, b"".join(downward), rng),
+                send_and_end(made.client, b"".join(upward), rng),
+                send_and_end(made.backend, b"".join(downward), rng),
                 read_randomly(made.client, rng),
                 read_randomly(made.backend, rng),
             )
@@ -609,6 +614,39 @@ def test_integrity_both_ways_at_once(way: Way, seed: int) -> None:
             relay = made.relay
             assert relay.from_downstream.messages == len(upward)
             assert relay.from_upstream.messages == len(downward)
+
+    asyncio.run(main())
+
+
+@every_tcp_way
+@pytest.mark.parametrize("seed", range(4))
+def test_a_reset_in_full_flow_leaves_whole_octets_in_order(way: Way, seed: int) -> None:
+    rng = random.Random(seed)
+    upward = b"".join(random_frames(rng, KEY)) + rng.randbytes(400_000)
+    downward = b"".join(random_frames(rng, None)) + rng.randbytes(400_000)
+
+    async def main() -> None:
+        async with way.tunnel(buffer_octets=rng.choice([None, 65536])) as made:
+            senders = [
+                asyncio.create_task(send_randomly(made.client, upward, rng)),
+                asyncio.create_task(send_randomly(made.backend, downward, rng)),
+            ]
+            received = b""
+            enough = rng.randrange(len(upward))
+            while len(received) < enough:
+                received += await made.backend.read()
+            reset(made.client)
+            assert (await made.end).side is Side.DOWNSTREAM
+            made.upstream.close()
+            senders[1].cancel()
+            await asyncio.wait(senders)
+            with contextlib.suppress(StreamError):
+                received += await read_all(made.backend)
+            assert upward.startswith(received)
+            passed = made.relay.from_downstream.octets
+            assert enough <= len(received) <= passed <= len(upward)
+            for sender in senders:
+                assert sender.cancelled() or isinstance(sender.exception(), StreamError | None)
 
     asyncio.run(main())
 
