@@ -52,12 +52,12 @@ fuzz: $(VENV)/.dev $(VENV)/.package
 	for target in fuzz/fuzz_*.py; do PYTHONPATH= $(BIN)/python $$target --seconds 20 || exit 1; done
 
 # The package itself: not editable, so that what runs is what would be installed elsewhere.
-$(VENV)/.package: $(SOURCES) | $(BIN)/python
+$(VENV)/.package: $(SOURCES) | $(VENV)/.tools
 	rm -rf build/lib* build/bdist*
 	$(BIN)/python -m pip install -q --no-build-isolation .
 	touch $@
 
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
+$(VENV)/.dev: pyproject.toml | $(VENV)/.tools
 	$(BIN)/python -m pip install -q --group dev
 	touch $@
 
@@ -68,7 +68,11 @@ $(VENV)/.system: .ci/system-packages
 $(BIN)/python:
 	@.ci/system-packages $(PYTHON)
 	$(PYTHON) -m venv $(VENV)
+
+# Apart from the environment, which may have been made by hand.
+$(VENV)/.tools: | $(BIN)/python
 	$(BIN)/python -m pip install -q --upgrade pip 'setuptools>=77' 'Cython>=3.1'
+	touch $@
 
 clean:
 	rm -rf build $(VENV)
