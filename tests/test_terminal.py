@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import math
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -17,6 +18,7 @@ from prompt_toolkit.output import DummyOutput
 
 import upwire
 from upwire.terminal import (
+    READ_OCTETS,
     ConnectOptions,
     Screen,
     SendClose,
@@ -58,6 +60,7 @@ def test_a_line_is_a_command(line: str, command: object) -> None:
     [
         ("/binary xyz", "hexadecimal"),
         ("/close soon", "takes a code"),
+        ("/close ١٠٠٠", "takes a code"),
         ("/quit", "there is no command /quit; //quit sends it"),
     ],
 )
@@ -68,6 +71,7 @@ def test_a_wrong_command_says_what_is_right(line: str, complaint: str) -> None:
 
 def test_control_characters_become_visible() -> None:
     assert visible("a\tb\n\x1b[31mred\x7f\x9b") == "a\tb\n\\x1b[31mred\\x7f\\x9b"
+    assert visible("\u202egnp.exe\u2069") == r"\u202egnp.exe\u2069"
 
 
 def show(*, is_terminal: bool) -> tuple[Screen, io.StringIO, io.StringIO]:
@@ -89,6 +93,14 @@ def test_a_terminal_gets_marked_messages() -> None:
     screen.message("text\x1b")
     screen.message(b"\x00\xff")
     assert out.getvalue() == "< text\\x1b\n< (2 octets) 00 ff\n"
+
+
+def test_a_peer_s_lines_do_not_look_like_ours() -> None:
+    screen, out, notes = show(is_terminal=True)
+    screen.message("one\n* closed by us: 1000")
+    screen.note("closed by peer: 4000 no\n< hello")
+    assert out.getvalue() == "< one\n  * closed by us: 1000\n"
+    assert notes.getvalue() == "* closed by peer: 4000 no\n  < hello\n"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +127,9 @@ def test_a_frame_is_a_line(frame: FrameInfo, line: str) -> None:
     [
         ({"header": ("no colon",)}, "NAME: VALUE"),
         ({"ping": 0.0}, "--ping"),
+        ({"ping": math.nan}, "--ping"),
         ({"wait": -1.0}, "--wait"),
+        ({"wait": math.nan}, "--wait"),
     ],
 )
 def test_options_are_checked(values: dict[str, object], complaint: str) -> None:
@@ -132,6 +146,13 @@ def test_a_file_gives_its_lines(tmp_path: Path) -> None:
     path.write_bytes("one\r\n\ntwö\nlast".encode())
     with path.open("rb") as file:
         assert asyncio.run(read_all(file.fileno())) == ["one", "", "twö", "last"]
+
+
+def test_a_long_line_is_put_together(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    path.write_bytes(b"one\n" + b"x" * 3 * READ_OCTETS + b"\nlast")
+    with path.open("rb") as file:
+        assert asyncio.run(read_all(file.fileno())) == ["one", "x" * 3 * READ_OCTETS, "last"]
 
 
 def test_a_line_that_is_not_utf8_is_named(tmp_path: Path) -> None:
@@ -356,6 +377,31 @@ def test_behind_a_pipe() -> None:
     status, out, notes = asyncio.run(run())
     assert (status, out) == (0, b"one\ntwo\n")
     assert notes.endswith(b"closed by peer: 1000 enough\n")
+
+
+def test_a_terminal_is_not_obeyed_either_when_lines_are_piped() -> None:
+    async def whistle(ws: upwire.WebSocket) -> None:
+        await ws.send("\x1b[31mred\x07")
+        await ws.close()
+
+    async def run() -> bytes:
+        terminal, programs = os.openpty()
+        try:
+            async with upwire.serve(whistle, port=0) as server, asyncio.timeout(RUN_TIMEOUT_S):
+                process = await asyncio.create_subprocess_exec(
+                    *spawn_arguments(server.port),
+                    *["--wait", "30"],
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=programs,
+                    stderr=asyncio.subprocess.DEVNULL,
+                )
+                assert await process.wait() == 0
+            return os.read(terminal, 4096)
+        finally:
+            os.close(programs)
+            os.close(terminal)
+
+    assert asyncio.run(run()) == b"< \\x1b[31mred\\x07\r\n"
 
 
 class Typist:

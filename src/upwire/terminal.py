@@ -34,7 +34,8 @@ COMMANDS = """\
 //text             send "/text"\
 """
 READ_OCTETS = 65536
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Those of terminals, and those of Unicode that turn the direction of the text around them.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +68,9 @@ class ConnectOptions:
         for line in self.header:
             if not line.partition(":")[1]:
                 raise ValueError(f"a header is 'NAME: VALUE', not {line!r}")
-        if self.ping is not None and self.ping <= 0:
+        if self.ping is not None and not self.ping > 0:  # nan is not, either
             raise ValueError("--ping takes more than 0 seconds")
-        if self.wait < 0:
+        if not self.wait >= 0:
             raise ValueError("--wait takes 0 seconds or more")
 
 
@@ -94,10 +95,11 @@ Command = SendMessage | SendPing | SendClose
 
 def main(options: ConnectOptions) -> int:
     """Connect and talk until either side ends it. 0: closed normally, 1: otherwise."""
-    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    lines = typed_lines() if is_terminal else piped_lines(sys.stdin.fileno())
-    with patch_stdout() if is_terminal else contextlib.nullcontext():
-        screen = Screen(sys.stdout, sys.stderr, is_terminal=is_terminal)
+    is_shown = sys.stdout.isatty()
+    is_typed = is_shown and sys.stdin.isatty()
+    lines = typed_lines() if is_typed else piped_lines(sys.stdin.fileno())
+    with patch_stdout() if is_typed else contextlib.nullcontext():
+        screen = Screen(sys.stdout, sys.stderr, is_terminal=is_shown)
         return asyncio.run(talk(options, lines, screen))
 
 
@@ -105,7 +107,8 @@ class Screen:
     """Shows messages on `out` and everything else on `notes`.
 
     For a terminal, messages are marked, and control characters that a peer sends are made visible
-    instead of obeyed.
+    instead of obeyed. Further lines of a message or a reason are indented, so that a peer's text
+    never looks like a line of ours.
     """
 
     def __init__(self, out: TextIO, notes: TextIO, *, is_terminal: bool) -> None:
@@ -117,13 +120,13 @@ class Screen:
         if not self._is_terminal:
             line = data if isinstance(data, str) else data.hex()
         elif isinstance(data, str):
-            line = "< " + visible(data)
+            line = "< " + _indented(data)
         else:
             line = f"< ({len(data)} octets) {data.hex(' ')}"
         print(line, file=self._out, flush=True)
 
     def note(self, text: str) -> None:
-        print("*", visible(text), file=self._notes, flush=True)
+        print("*", _indented(text), file=self._notes, flush=True)
 
     def frame(self, frame: FrameInfo) -> None:
         arrow = "->" if frame.direction is Direction.SENT else "<-"
@@ -138,7 +141,7 @@ class Screen:
 
 def visible(text: str) -> str:
     """Return the text with its control characters, but tab and line feed, as \\x1b is written."""
-    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def read_command(line: str) -> Command:
@@ -156,7 +159,7 @@ def read_command(line: str) -> Command:
                 raise ValueError("/binary takes octets in hexadecimal, such as 68 65 79") from None
         case "/close":
             code, _, reason = rest.strip().partition(" ")
-            if code and not code.isdecimal():
+            if code and not (code.isascii() and code.isdecimal()):
                 raise ValueError("/close takes a code and a reason, such as /close 1000 done")
             return SendClose(int(code or 1000), reason)
         case _:
@@ -194,14 +197,16 @@ async def piped_lines(descriptor: int) -> AsyncIterator[str]:
     Raises UpwireError for a line that is not UTF-8.
     """
     count = 0
-    rest = b""
+    begun: list[bytes] = []  # the pieces of a line that has not ended; joined once
     async for octets in _read_in_thread(descriptor):
-        *lines, rest = (rest + octets).split(b"\n")
-        for line in lines:
+        *ends, rest = octets.split(b"\n")
+        for end in ends:
             count += 1
-            yield _decode(line, count)
-    if rest:
-        yield _decode(rest, count + 1)
+            yield _decode(b"".join([*begun, end]), count)
+            begun.clear()
+        begun.append(rest)
+    if last := b"".join(begun):
+        yield _decode(last, count + 1)
 
 
 async def _converse(
@@ -278,6 +283,10 @@ async def _show_end(ws: WebSocket, screen: Screen) -> int:
     except ConnectionClosed as closed:
         screen.note(str(closed))
         return 0 if closed.is_normal else 1
+
+
+def _indented(text: str) -> str:
+    return visible(text).replace("\n", "\n  ")
 
 
 def _describe(url: str, ws: WebSocket) -> str:
