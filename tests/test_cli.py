@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 
 from upwire import cli
-from upwire.errors import RemoteProtocolError, UpwireError
+from upwire.errors import LocalProtocolError, RemoteProtocolError, UpwireError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,7 @@ def test_no_command_is_wrong_usage() -> None:
             RemoteProtocolError("no upgrade", "RFC 6455 §4.1", mend="add the line"),
             "upwire try: no upgrade (RFC 6455 §4.1); add the line\n",
         ),
+        (UpwireError("answered 403 \x1b[2J"), "upwire try: answered 403 \\x1b[2J\n"),
     ],
 )
 def test_an_error_is_one_line(
@@ -122,6 +125,41 @@ def test_an_error_is_one_line(
 
     assert run(fail) == 1
     assert capsys.readouterr().err == line
+
+
+def test_what_the_library_refuses_of_the_options_is_wrong_usage(
+    run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(options: Options) -> int:
+        raise LocalProtocolError("URL x has no host")
+
+    assert run(refuse) == 2
+    assert capsys.readouterr().err == "upwire try: URL x has no host\n"
+
+
+def test_streams_that_are_closed_lead_nowhere(
+    run: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def talk(options: Options) -> int:
+        print("unread")
+        print("unread", file=sys.stderr)
+        return len(sys.stdin.read())
+
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    with contextlib.ExitStack() as opened:
+        assert run(talk) == 0
+        for stream in (sys.stdin, sys.stdout, sys.stderr):
+            opened.enter_context(stream)
+
+
+def test_a_sign_that_the_output_has_not_is_written_as_python_does(
+    run: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    octets = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(octets, encoding="ascii"))
+    assert run(lambda options: print("snow: ☃") or 0) == 0
+    assert octets.getvalue() == b"snow: \\u2603\n"
 
 
 def test_an_interrupt_is_quiet(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import os
 import platform
 import sys
@@ -18,7 +19,7 @@ from typing import Any
 
 from upwire import application, terminal
 from upwire.demo import launch
-from upwire.errors import RemoteProtocolError, UpwireError
+from upwire.errors import LocalProtocolError, RemoteProtocolError, UpwireError
 from upwire.load import command as bench
 from upwire.proxy import process
 from upwire.version import __version__
@@ -49,6 +50,7 @@ COMMANDS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name and return its exit status."""
+    _prepare_standard_streams()
     parser = _parser()
     given = vars(parser.parse_args(arguments))
     command: Command = given.pop("command")
@@ -86,6 +88,18 @@ def add_options(parser: argparse.ArgumentParser, options: type) -> None:
             parser.add_argument(*_flags(field), **how)
 
 
+def _prepare_standard_streams() -> None:
+    """Open those that are closed on nothing, and print what the output's encoding has no sign for.
+
+    In the order of their numbers: a socket that got one of these would be read or written instead.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  # until the process ends
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="upwire", description="WebSocket server, client, and the proxy that reads nginx.conf."
@@ -102,14 +116,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _guard(command: Command, options: object) -> int:
-    """Run a command; what goes wrong is one line for its user and no traceback."""
+    """Run a command; what goes wrong is one line for its user and no traceback.
+
+    A LocalProtocolError is wrong usage: here the caller is who wrote the command line.
+    """
     try:
         status = command.run(options)
         sys.stdout.flush()
         return status
     except UpwireError as error:
-        print(f"upwire {command.name}: {_explain(error)}", file=sys.stderr)
-        return 1
+        # An error may quote the peer, whose octets this terminal must not obey.
+        explanation = terminal.visible(_explain(error))
+        print(f"upwire {command.name}: {explanation}", file=sys.stderr)
+        return 2 if isinstance(error, LocalProtocolError) else 1
     except BrokenPipeError:
         # Who read our output has left. What is still buffered must not raise again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
