@@ -18,9 +18,10 @@ import pytest
 import upwire
 from upwire import application
 from upwire.application import ServeOptions, load
-from upwire.errors import ConfigError, UpwireError
+from upwire.errors import UpwireError
 
 SOURCE = """
+import functools
 import upwire
 
 routes = upwire.Routes()
@@ -33,6 +34,22 @@ async def shout(ws):
 class Holder:
     handler = staticmethod(shout)
 
+    def answer(self, ws):
+        return None
+
+class Callable:
+    async def __call__(self, ws):
+        await ws.close()
+
+@functools.wraps(shout)
+def decorated(ws):
+    return shout(ws)
+
+def plain(ws):
+    return None
+
+called = Callable()
+method = Holder().answer
 number = 5
 """
 RUN_TIMEOUT_S = 30
@@ -44,8 +61,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "shouting.py").write_text(SOURCE)
     (tmp_path / "needing.py").write_text("import missing_dependency\n")
     (tmp_path / "broken.py").write_text("\nprint(undefined)\n")
+    (tmp_path / "cut.py").write_text("\n\nroutes = (\n")
+    (tmp_path / "ending.py").write_text("raise SystemExit('bye')\n")
     monkeypatch.syspath_prepend(tmp_path)
-    for name in ("shouting", "needing", "broken"):
+    for name in ("shouting", "needing", "broken", "cut", "ending"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     return tmp_path
 
@@ -57,20 +76,33 @@ def test_an_application_is_found_by_its_name() -> None:
 
 
 @pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("name", ["decorated", "called"])
+def test_what_gives_an_awaitable_is_a_handler(name: str) -> None:
+    assert callable(load(f"shouting:{name}"))
+
+
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("target", "complaint"),
     [
         ("shouting", "'shouting' is not MODULE:NAME"),
         (":handler", "is not MODULE:NAME"),
         ("shouting:", "is not MODULE:NAME"),
+        (".shouting:handler", "is not MODULE:NAME"),
+        ("shouting..deep:handler", "is not MODULE:NAME"),
         ("nowhere:handler", "there is no module nowhere in this folder"),
         ("nowhere.deep:handler", "there is no module nowhere in this folder"),
         ("shouting.deep:handler", "there is no module shouting.deep in this folder"),
         ("needing:handler", "cannot import needing: No module named 'missing_dependency'"),
         ("broken:handler", r"NameError: name 'undefined' is not defined, at .*broken\.py:2"),
+        ("cut:handler", r"SyntaxError: '\(' was never closed \(cut\.py, line 3\)$"),
+        ("ending:handler", r"cannot import ending: SystemExit: bye, at .*ending\.py:1"),
         ("shouting:nothing", "module shouting has no 'nothing'"),
         ("shouting:Holder.nothing", "module shouting has no 'Holder.nothing'"),
         ("shouting:number", "shouting:number is 5; a handler is an async function"),
+        ("shouting:plain", "shouting:plain is <function plain .*; a handler is an async function"),
+        ("shouting:method", "; a handler is an async function"),
+        ("shouting:Holder", "; a handler is an async function"),
     ],
 )
 def test_what_is_not_there_is_named(target: str, complaint: str) -> None:
@@ -82,6 +114,11 @@ def test_what_is_not_there_is_named(target: str, complaint: str) -> None:
 def test_a_port_out_of_range_is_wrong_usage(port: int) -> None:
     with pytest.raises(ValueError, match="0 to 65535"):
         ServeOptions(target="a:b", port=port)
+
+
+def test_a_limit_below_one_octet_is_wrong_usage() -> None:
+    with pytest.raises(ValueError, match="--max-message-octets takes 1 or more"):
+        ServeOptions(target="a:b", max_message_octets=0)
 
 
 def test_a_key_needs_its_certificate() -> None:
@@ -125,9 +162,16 @@ def test_a_port_in_use_names_the_option_that_moves_it() -> None:
             application.main(ServeOptions(target="shouting:shout", port=port))
 
 
+def test_a_socket_s_path_in_use_names_its_own_option(folder: Path) -> None:
+    path = folder / "taken"
+    path.write_text("no socket")
+    with pytest.raises(UpwireError, match=r"taken: .*; choose another with --unix"):
+        application.main(ServeOptions(target="shouting:shout", unix=str(path)))
+
+
 @pytest.mark.usefixtures("folder")
 def test_other_faults_of_an_address_are_the_listener_s() -> None:
-    with pytest.raises(ConfigError, match="no such certificate"):
+    with pytest.raises(UpwireError, match=r'^cannot load certificate "no such certificate"'):
         application.main(
             ServeOptions(target="shouting:shout", port=0, certificate="no such certificate")
         )

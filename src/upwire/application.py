@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import importlib
+import inspect
 import logging
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from upwire.errors import ConfigError, UpwireError
 from upwire.net.tls import server_context
@@ -54,6 +56,8 @@ class ServeOptions:
             raise ValueError(f"--port takes 0 to 65535, not {self.port}")
         if self.certificate_key is not None and self.certificate is None:
             raise ValueError("--certificate-key needs --certificate")
+        if self.max_message_octets <= 0:
+            raise ValueError("--max-message-octets takes 1 or more")
 
 
 def main(options: ServeOptions) -> int:
@@ -64,10 +68,7 @@ def main(options: ServeOptions) -> int:
     try:
         _serve(application, options)
     except ConfigError as error:
-        cause = error.__cause__
-        if isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE:
-            raise UpwireError(f"{error.problems[0].message}; choose another with --port") from error
-        raise
+        raise UpwireError(_explain(error, options)) from error
     return 0
 
 
@@ -77,7 +78,7 @@ def load(target: str) -> Application:
     Raises UpwireError that says what is not there.
     """
     module_name, colon, name = target.partition(":")
-    if not (module_name and colon and name):
+    if not (all(module_name.split(".")) and colon and name):
         raise UpwireError(f"{target!r} is not MODULE:NAME, such as app:handler")
     found: object = _import(module_name)
     for part in name.split("."):
@@ -87,9 +88,16 @@ def load(target: str) -> Application:
             raise UpwireError(f"module {module_name} has no {name!r}") from None
     if isinstance(found, Routes):
         return found
-    if not callable(found):
+    if not _is_handler(found):
         raise UpwireError(f"{target} is {found!r:.80}; a handler is an async function")
     return found
+
+
+def _is_handler(found: object) -> TypeGuard[Callable[[WebSocket], Awaitable[None]]]:
+    """Whether it can be called and, where it is a function, is async below its decorators."""
+    if inspect.isfunction(found) or inspect.ismethod(found):
+        return inspect.iscoroutinefunction(inspect.unwrap(found))
+    return callable(found) and not inspect.isclass(found)
 
 
 def _serve(application: Application, options: ServeOptions) -> None:
@@ -116,6 +124,15 @@ def _announce(server: Server) -> None:
         print(f"upwire serve: listening on {where}", flush=True)
 
 
+def _explain(error: ConfigError, options: ServeOptions) -> str:
+    message = error.problems[0].message
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE:
+        option = "--port" if options.unix is None else "--unix"
+        return f"{message}; choose another with {option}"
+    return message
+
+
 def _import(name: str) -> object:
     try:
         return importlib.import_module(name)
@@ -125,7 +142,9 @@ def _import(name: str) -> object:
         raise UpwireError(
             f"there is no module {error.name} in this folder or among the installed ones"
         ) from None
-    except Exception as error:  # the edge: the application's own code may raise anything
+    except SyntaxError as error:  # says itself where it is; the traceback ends in the importer
+        raise UpwireError(f"cannot import {name}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # the edge: the application's code may raise anything
         where = traceback.extract_tb(error.__traceback__)[-1]
         kind = type(error).__name__
         raise UpwireError(
