@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
 import sys
 
+import psutil
 import pytest
 
 from upwire.demo.child import LAST_LINES, Child
@@ -56,6 +58,25 @@ def test_what_does_not_stop_is_killed() -> None:
             assert await child.wait() == -signal.SIGKILL
 
     asyncio.run(main())
+
+
+def test_it_ends_with_a_parent_that_is_killed() -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from upwire.demo.child import Child\n"
+        "async def main():\n"
+        "    command = [sys.executable, '-c', 'import signal; signal.pause()']\n"
+        "    async with Child.running('orphan', command) as child:\n"
+        "        print(child.pid, flush=True)\n"
+        "        await child.wait()\n"
+        "asyncio.run(main())"
+    )
+    with subprocess.Popen(python(program), stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+
+    assert child.wait(timeout=10) is None  # nobody but its new parent learns how it ended
 
 
 def test_a_program_that_is_not_there_is_said_plainly() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
+import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Self
 
@@ -13,6 +15,8 @@ from upwire.errors import UpwireError
 STOP_TIMEOUT_S = 5.0
 LAST_LINES = 12
 _TAIL_OCTETS = 8192
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_LIBC = ctypes.CDLL(None)
 
 
 class Child:
@@ -35,7 +39,8 @@ class Child:
     ) -> AsyncIterator[Self]:
         """Start a program, and stop it at the end. environment: added to our own.
 
-        It gets a session of its own, so that a Ctrl-C reaches us alone and we stop it in order.
+        It gets a session of its own, so that a Ctrl-C reaches us alone and we stop it in order,
+        and ends with us where we are killed and cannot.
         Raises UpwireError if the program cannot be started.
         """
         try:
@@ -46,6 +51,7 @@ class Child:
                 stderr=asyncio.subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
         except OSError as error:
             raise UpwireError(f"{name} cannot be started: {command[0]}: {error.strerror}") from None
@@ -88,3 +94,8 @@ class Child:
         while octets := await self._process.stdout.read(_TAIL_OCTETS):
             self._tail = (self._tail + octets)[-_TAIL_OCTETS:]
             self.has_written.set()
+
+
+def _end_with_parent() -> None:
+    """Let the kernel send SIGTERM to this process when the thread that started it ends."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
