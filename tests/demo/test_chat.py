@@ -9,7 +9,14 @@ import pytest
 from kit import virtual_time
 from kit.page import open_page
 from upwire.demo import chat as module
-from upwire.demo.chat import BURST_MESSAGES, REFUSALS_MAX, TEXT_LENGTH_MAX, Chat, Member
+from upwire.demo.chat import (
+    BURST_MESSAGES,
+    MEMBERS_MAX,
+    REFUSALS_MAX,
+    TEXT_LENGTH_MAX,
+    Chat,
+    Member,
+)
 from upwire.errors import RemoteProtocolError
 
 
@@ -237,3 +244,12 @@ def test_a_page_that_does_not_read_holds_up_nobody(chat: Chat, clock: Clock) -> 
             assert list(room.members.values()) == [ada]
 
     virtual_time.run(main())
+
+
+def test_a_crowd_that_comes_and_goes_at_once_fits_into_an_outbox(chat: Chat) -> None:
+    _, first = chat.enter("lobby", "Ada")
+    crowd = [chat.enter("lobby", "") for _ in range(MEMBERS_MAX - 1)]
+    for room, member in crowd:
+        chat.leave(room, member)
+
+    assert taken(first)[-1] == {"type": "rooms", "rooms": [["lobby", 1]]}

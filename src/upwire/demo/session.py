@@ -13,7 +13,7 @@ from upwire.errors import ConnectionClosed, RemoteProtocolError
 from upwire.net.websocket import WebSocket
 from upwire.wire.frames import CloseCode
 
-OUTBOX_MESSAGES_MAX = 256
+OUTBOX_MESSAGES_MAX = 2048  # a full chat that comes and goes at once is no slow page
 
 Hear = Callable[[str | bytes], None]
 Sender = Callable[[WebSocket], Coroutine[Any, Any, None]]
