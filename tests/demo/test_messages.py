@@ -40,6 +40,10 @@ def test_a_pong_returns_the_pages_time() -> None:
     assert json.loads(pong({"type": "ping", "at": 12.5})) == {"type": "pong", "at": 12.5}
 
 
+def test_a_time_may_be_larger_than_any_float() -> None:
+    assert json.loads(pong({"type": "ping", "at": 10**400}))["at"] == 10**400
+
+
 @pytest.mark.parametrize("at", [None, "1", float("nan"), float("inf"), []])
 def test_a_ping_without_a_time_is_refused(at: object) -> None:
     with pytest.raises(RemoteProtocolError):
