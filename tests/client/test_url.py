@@ -59,6 +59,7 @@ def test_urls(text: str, expected: WebSocketUrl, authority: str | None) -> None:
         ("ws://[::1/", "malformed"),
         ("ws://h/a b", "percent-encode it"),
         ("ws://h/\r\nX: y", "percent-encode it"),
+        ("ws://h/\udcff", "percent-encode it"),
         ("ws://" + "ü" * 80, "not a host name"),
         ("ws+unix://host/run/app.sock:/", "has no socket"),
         ("ws+unix:app.sock", "has no socket"),

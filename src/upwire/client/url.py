@@ -11,7 +11,8 @@ from upwire.errors import LocalProtocolError
 
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
 _UNIX = "ws+unix"
-_NEVER_IN_URL = re.compile(r"[\x00-\x20\x7f]")
+# Surrogates: Python's stand-ins for octets of a command line that are not UTF-8.
+_NEVER_IN_URL = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
 # What may stand in a path or query besides letters and digits; the rest is percent-encoded.
 _SAFE = "/?%:@!$&'()*+,;=~-._[]|"
 
