@@ -7,7 +7,9 @@ import contextlib
 import io
 import math
 import os
+import signal
 import sys
+import termios
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -428,6 +430,11 @@ class Typist:
         on, off = (self._screen.rfind(b"\x1b[?2004" + end) for end in (b"h", b"l"))
         return on > off
 
+    def is_cooked(self) -> bool:
+        """Whether the terminal echoes and edits lines itself, as a shell expects."""
+        flags = termios.tcgetattr(self._descriptor)[3]
+        return bool(flags & termios.ECHO and flags & termios.ICANON)
+
     def leave(self) -> None:
         asyncio.get_running_loop().remove_reader(self._descriptor)
 
@@ -437,6 +444,17 @@ class Typist:
         except OSError:  # EIO: the program has left its terminal
             self.leave()
         self._changed.set()
+
+
+async def start_at(terminal: int, port: int) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *spawn_arguments(port),
+        *["--wait", "0"],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env={**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -454,14 +472,7 @@ def test_at_a_terminal(keys: bytes, end: bytes) -> None:
         typist = Typist(terminal)
         try:
             async with upwire.serve(echo, port=0) as server, asyncio.timeout(RUN_TIMEOUT_S):
-                process = await asyncio.create_subprocess_exec(
-                    *spawn_arguments(server.port),
-                    *["--wait", "0"],
-                    stdin=programs,
-                    stdout=programs,
-                    stderr=programs,
-                    env={**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
-                )
+                process = await start_at(programs, server.port)
                 await typist.see(b"connected to ws://", and_prompt=True)
                 typist.type(b"hello\r")
                 await typist.see(b"< hello", and_prompt=True)
@@ -474,3 +485,23 @@ def test_at_a_terminal(keys: bytes, end: bytes) -> None:
             os.close(terminal)
 
     assert asyncio.run(run()) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_the_terminal_as_it_was(number: signal.Signals) -> None:
+    async def run() -> tuple[int, bool, bool]:
+        terminal, programs = os.openpty()
+        typist = Typist(terminal)
+        try:
+            async with upwire.serve(echo, port=0) as server, asyncio.timeout(RUN_TIMEOUT_S):
+                process = await start_at(programs, server.port)
+                await typist.see(b"connected to ws://", and_prompt=True)
+                was_cooked = typist.is_cooked()
+                process.send_signal(number)
+                return await process.wait(), was_cooked, typist.is_cooked()
+        finally:
+            typist.leave()
+            os.close(programs)
+            os.close(terminal)
+
+    assert asyncio.run(run()) == (128 + number, False, True)

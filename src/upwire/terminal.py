@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 import os
 import re
+import signal
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from queue import SimpleQueue
+from types import FrameType
 from typing import TextIO
 
 from prompt_toolkit import PromptSession
@@ -98,7 +100,7 @@ def main(options: ConnectOptions) -> int:
     is_shown = sys.stdout.isatty()
     is_typed = is_shown and sys.stdin.isatty()
     lines = typed_lines() if is_typed else piped_lines(sys.stdin.fileno())
-    with patch_stdout() if is_typed else contextlib.nullcontext():
+    with _leaving_in_order(), patch_stdout() if is_typed else contextlib.nullcontext():
         screen = Screen(sys.stdout, sys.stderr, is_terminal=is_shown)
         return asyncio.run(talk(options, lines, screen))
 
@@ -207,6 +209,22 @@ async def piped_lines(descriptor: int) -> AsyncIterator[str]:
         begun.append(rest)
     if last := b"".join(begun):
         yield _decode(last, count + 1)
+
+
+@contextlib.contextmanager
+def _leaving_in_order() -> Iterator[None]:
+    """Let a signal that would kill us raise SystemExit: the prompt must give the terminal back."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)  # the status that a shell shows for this signal
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, leave) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 async def _converse(
