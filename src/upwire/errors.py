@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+_ABNORMAL_CLOSURE = 1006  # no Close came: RFC 6455 §7.1.5
+
 
 class UpwireError(Exception):
     """The root of all exceptions of this package."""
@@ -53,7 +55,8 @@ class RemoteProtocolError(UpwireError):
 class HandshakeRefused(RemoteProtocolError):
     """The server answered an opening handshake with another status than 101.
 
-    status, reason, headers and body are the server's; body may be cut at a limit.
+    status, reason, headers and body are the server's; body may be cut at a limit. No rule is
+    named: a server may refuse.
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class HandshakeRefused(RemoteProtocolError):
         body: bytes = b"",
         mend: str = "",
     ) -> None:
-        super().__init__(message, "RFC 6455 §4.1", status=status, headers=headers, mend=mend)
+        super().__init__(message, status=status, headers=headers, mend=mend)
         self.reason = reason
         self.body = body
 
@@ -80,8 +83,11 @@ class ConnectionClosed(UpwireError):
     """
 
     def __init__(self, code: int, reason: str = "", *, is_remote: bool = True) -> None:
-        side = "peer" if is_remote else "us"
-        super().__init__(f"closed by {side}: {code}{' ' + reason if reason else ''}")
+        if code == _ABNORMAL_CLOSURE:
+            what = "lost"
+        else:
+            what = "closed by peer" if is_remote else "closed by us"
+        super().__init__(f"{what}: {code}{' ' + reason if reason else ''}")
         self.code = code
         self.reason = reason
         self.is_remote = is_remote
@@ -122,7 +128,10 @@ class ConnectError(UpwireError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault of a configuration file. line and column count from 1; 0 means unknown."""
+    """One fault of a configuration file. line and column count from 1; 0 means unknown.
+
+    Its text is what nginx would log.
+    """
 
     message: str
     file: str = ""
@@ -137,8 +146,20 @@ class Problem:
 
 
 class ConfigError(UpwireError):
-    """A configuration does not load; problems lists every fault that was found."""
+    """A configuration does not load; problems lists every fault that was found.
+
+    Faults that are in no file, such as an address in use, are told without nginx's severity.
+    """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
+        super().__init__(
+            "\n".join(str(problem) if problem.file else problem.message for problem in problems)
+        )
         self.problems = tuple(problems)
+
+
+def printable(text: str) -> str:
+    r"""Return a peer's text as one line of ours may show it, a control character as \x1b is."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
