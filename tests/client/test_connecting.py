@@ -247,7 +247,7 @@ def test_a_refusal_carries_all_that_the_server_said() -> None:
         assert ("X-A", "b") in refusal.headers
         assert "proxy_set_header Upgrade $http_upgrade" in refusal.mend
         assert "426" in str(refusal)
-        assert refusal.__notes__ == [f"To mend it: {refusal.mend}."]
+        assert refusal.__notes__ == [f"To mend it: {refusal.mend}"]
 
     run(main)
 

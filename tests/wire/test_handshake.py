@@ -398,6 +398,48 @@ class TestClient:
         assert error.headers == (("A", "b"),)
         assert mend in error.mend
 
+    def refused(
+        self, status: int, reason: str, body: str, media_type: str = "text/plain"
+    ) -> HandshakeRefused:
+        headers = Headers([("Content-Type", media_type)])
+        with pytest.raises(HandshakeRefused) as caught:
+            check_response(ResponseHead(status, reason, headers=headers), KEY, body=body.encode())
+        return caught.value
+
+    def test_what_our_server_says_is_told_once(self) -> None:
+        error = RemoteProtocolError("Connection lacks it", "RFC 6455 §4.2.1", mend="send it;")
+        head, body = refusal(error)
+        told = self.refused(head.status, head.reason, body.decode(), head.headers["Content-Type"])
+        assert str(told) == (
+            "the server answered 400 Bad Request: Connection lacks it (RFC 6455 §4.2.1)"
+        )
+        assert told.mend == "send it;"
+
+    @pytest.mark.parametrize(
+        ("status", "reason", "body", "message", "mend"),
+        [
+            (400, "Bad Request", "No key.\nMore of it", "400 Bad Request: No key", ""),
+            (400, "Bad Request", "bad request\r\n", "400 Bad Request", NGINX_LINES[0]),
+            (400, "", "a\x1b[1m\u202eb", "400: a\\x1b[1m\\u202eb", ""),
+            (404, "Not Found", "nothing is at /x", "404 Not Found: nothing is at /x", "the path"),
+            (403, "Forbidden", "Origin 'x' is wrong", "403 Forbidden: Origin 'x' is wrong", ""),
+            (500, "", "x" * 201, f"500: {'x' * 199}…", ""),
+            (502, "\x1b[1m", "", "502 \\x1b[1m", "proxy_pass"),
+        ],
+    )
+    def test_the_first_line_of_a_plain_text_is_told(
+        self, status: int, reason: str, body: str, message: str, mend: str
+    ) -> None:
+        told = self.refused(status, reason, body)
+        assert str(told) == f"the server answered {message}"
+        assert (mend in told.mend) if mend else "nginx" not in told.mend
+
+    def test_credentials_are_not_guessed_where_the_origin_is_named(self) -> None:
+        assert "credentials" in self.refused(403, "", "no").mend
+        page = self.refused(403, "", "<p>This Origin is wrong", "text/html")
+        assert str(page) == "the server answered 403"
+        assert page.mend == "send an Origin that the server allows"
+
     @pytest.mark.parametrize(
         ("location", "mend"), [("wss://a.example/", "connect to 'wss://a.example/'"), (None, "")]
     )

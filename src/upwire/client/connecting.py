@@ -81,7 +81,7 @@ class Connecting:
             return await self._open_through_redirects()
         except HandshakeRefused as refusal:
             if refusal.mend:
-                refusal.add_note(f"To mend it: {refusal.mend}.")
+                refusal.add_note(f"To mend it: {refusal.mend}")
             raise
 
     async def _open_through_redirects(self) -> WebSocket:

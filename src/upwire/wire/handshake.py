@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from upwire.errors import HandshakeRefused, LocalProtocolError, RemoteProtocolError
+from upwire.errors import HandshakeRefused, LocalProtocolError, RemoteProtocolError, printable
 from upwire.wire.deflate import (
     DeflateOptions,
     DeflateParameters,
@@ -32,6 +32,9 @@ from upwire.wire.http1 import (
 
 VERSION = "13"
 
+SENTENCE_LENGTH = 200
+"""How many characters of a refusal's content are shown with it."""
+
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # §1.3
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")  # 16 octets in base64
 _KEY_OCTETS = 16
@@ -43,6 +46,7 @@ _SET_UPGRADE = "proxy_set_header Upgrade $http_upgrade;"
 _SET_CONNECTION = 'proxy_set_header Connection "upgrade";'
 _NGINX_NEEDS = "in nginx the location needs"
 _ALL_THREE = f"behind a proxy, {_NGINX_NEEDS} {_SET_VERSION} {_SET_UPGRADE} {_SET_CONNECTION}"
+_TO_MEND = "To mend it: "
 _MENDS = {  # what a status other than 101 usually means to a client
     200: "the path answers plain HTTP: use the path of the WebSocket endpoint",
     400: _ALL_THREE,
@@ -134,13 +138,16 @@ def check_request(head: RequestHead, policy: ServerPolicy) -> Accepted:
     return Accepted(accept, subprotocol)
 
 
+def explain_refusal(error: RemoteProtocolError) -> str:
+    """The line that tells a client, and the server's log, why it is refused."""
+    line = f"{error.status} {reason_phrase(error.status)}: {error}."
+    return f"{line} {_TO_MEND}{error.mend}" if error.mend else line
+
+
 def refusal(error: RemoteProtocolError) -> tuple[ResponseHead, bytes]:
     """The answer to a request that is refused: a head, and one line that says why."""
     reason = reason_phrase(error.status)
-    line = f"{error.status} {reason}: {error}."
-    if error.mend:
-        line += f" To mend it: {error.mend}"
-    body = f"{line}\n".encode()
+    body = f"{explain_refusal(error)}\n".encode()
     headers = Headers(error.headers)
     headers.set("Content-Type", "text/plain; charset=utf-8")
     headers.set("Content-Length", str(len(body)))
@@ -356,19 +363,49 @@ def _fits_key(headers: Headers, key: str) -> bool:
 
 def _refused(head: ResponseHead, body: bytes) -> HandshakeRefused:
     """What a client learns from an answer that is no 101."""
-    location = head.headers.get("Location")
-    if 300 <= head.status < 400 and location is not None:
-        mend = f"connect to {location!r}"
-    else:
-        mend = _MENDS.get(head.status, "")
+    sentence, mend = _read_explanation(head, body)
+    answered = f"the server answered {head.status} {printable(head.reason)}".rstrip()
     return HandshakeRefused(
-        f"the server answered {head.status} {head.reason}".rstrip(),
+        f"{answered}: {sentence}" if sentence else answered,
         status=head.status,
         reason=head.reason,
         headers=head.headers.items(),
         body=body,
-        mend=mend,
+        mend=mend or _usual_mend(head, body, is_explained=bool(sentence)),
     )
+
+
+def _read_explanation(head: ResponseHead, body: bytes) -> tuple[str, str]:
+    """What the first line of a plain text says: what is wrong, and how to mend it; or nothing."""
+    media_type = (head.headers.get("Content-Type") or "").partition(";")[0]
+    if media_type.strip().lower() != "text/plain":
+        return "", ""
+    status_line = f"{head.status} {head.reason}"
+    line = body.decode("utf-8", "replace").strip().partition("\n")[0].rstrip()
+    line = line.removeprefix(status_line).removeprefix(": ")
+    sentence, _, mend = line.partition(_TO_MEND)
+    sentence = sentence.rstrip(" .")
+    if sentence.lower() == head.reason.lower():
+        sentence = ""
+    return _shorten(sentence), _shorten(mend)
+
+
+def _shorten(text: str) -> str:
+    shown = printable(text)
+    return shown if len(shown) <= SENTENCE_LENGTH else f"{shown[: SENTENCE_LENGTH - 1]}…"
+
+
+def _usual_mend(head: ResponseHead, body: bytes, *, is_explained: bool) -> str:
+    """What helps with most answers of this status, as far as the server has not said more."""
+    location = head.headers.get("Location")
+    if 300 <= head.status < 400 and location is not None:
+        return f"connect to {location!r}"
+    mend = _MENDS.get(head.status, "")
+    if is_explained and mend == _ALL_THREE:
+        return ""
+    if head.status == 403 and b"origin" in body.lower():
+        return "send an Origin that the server allows"
+    return mend
 
 
 def _bad_request(message: str, mend: str) -> RemoteProtocolError:
