@@ -210,6 +210,15 @@ def test_rooms_are_apart(browser: Browser) -> None:
     assert browser.driver.current_url.endswith("#back-room")
 
 
+@pytest.mark.parametrize("fragment", ["%zz", "..", "."])
+def test_a_link_that_names_no_room_leads_to_the_lobby(fragment: str, browser: Browser) -> None:
+    browser.driver.get("about:blank")  # a change of the fragment alone would load nothing
+    browser.open(f"/chat#{fragment}")
+    browser.wait_open()
+
+    assert browser.text("#title") == "lobby"
+
+
 @pytest.mark.parametrize("page", ["chat", "dashboard", "stream"])
 def test_a_page_shows_the_handshake_that_it_made(page: str, browser: Browser) -> None:
     browser.open(f"/{page}")

@@ -9,12 +9,24 @@ const field = (id) => document.getElementById(id);
 const log = field("log");
 const members = new Map(); // id to name
 let me = null;
-let room = decodeURIComponent(location.hash.slice(1)) || "lobby";
+const LOBBY = "lobby";
+let room = roomOf(location.hash.slice(1));
 
 const channel = new Channel(() => {
   const name = encodeURIComponent(localStorage.getItem("name") ?? "");
-  return `/ws/chat/${encodeURIComponent(room)}?name=${name}`;
+  // As a segment of a path, dots alone would lead elsewhere.
+  const segment = /^\.*$/.test(room) ? LOBBY : encodeURIComponent(room);
+  return `/ws/chat/${segment}?name=${name}`;
 });
+
+/** The room that a link names; one that is wrongly encoded leads to the lobby. */
+function roomOf(fragment) {
+  try {
+    return decodeURIComponent(fragment) || LOBBY;
+  } catch {
+    return LOBBY;
+  }
+}
 
 const HEARD = {
   welcome({ you, room: name, members: present, history }) {
