@@ -162,6 +162,15 @@ def test_a_sign_that_the_output_has_not_is_written_as_python_does(
     assert octets.getvalue() == b"snow: \\u2603\n"
 
 
+def test_an_output_without_an_encoding_is_left_as_it_is(
+    run: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", output)
+    assert run(lambda options: print("snow: ☃") or 0) == 0
+    assert output.getvalue() == "snow: ☃\n"
+
+
 def test_an_interrupt_is_quiet(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     def interrupt(options: Options) -> int:
         raise KeyboardInterrupt
