@@ -65,7 +65,7 @@ def _explain_port(host: str, port: int, option: str, error: OSError) -> str:
         return f"port {port} is in use; choose another with {option} PORT"
     if error.errno == errno.EACCES:
         return f"port {port} is not ours to open; choose one above 1023 with {option} PORT"
-    return f"cannot listen on {host} port {port}: {error}"
+    return f"cannot listen on {host} port {port}: {error.strerror}"
 
 
 async def _run(options: DemoOptions) -> None:
