@@ -249,6 +249,14 @@ class Listener:
         return stream
 
 
+def show_address(address: _SocketAddress | str) -> str:
+    """Return an address as logs and URLs have it; a peer behind a unix socket is "unix:"."""
+    if isinstance(address, str):
+        return f"unix:{address}"
+    host, port = address[0], address[1]
+    return f"[{host!s}]:{port!s}" if ":" in str(host) else f"{host!s}:{port!s}"
+
+
 @dataclass(frozen=True, slots=True)
 class _UnixPath:
     """A unix socket of ours in the file system, known by its inode."""
@@ -292,7 +300,7 @@ def _listen(family: int, address: _SocketAddress | str, backlog: int) -> socket.
     try:
         sock = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
-        raise _cannot_listen(_show(address), explain(error)) from error
+        raise _cannot_listen(show_address(address), explain(error)) from error
     try:
         sock.setblocking(False)
         if family != socket.AF_UNIX:
@@ -303,7 +311,7 @@ def _listen(family: int, address: _SocketAddress | str, backlog: int) -> socket.
         sock.listen(backlog)
     except OSError as error:
         sock.close()
-        raise _cannot_listen(_show(address), explain(error)) from error
+        raise _cannot_listen(show_address(address), explain(error)) from error
     return sock
 
 
@@ -320,13 +328,6 @@ def _is_stale(path: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         return probe.connect_ex(path) == errno.ECONNREFUSED
-
-
-def _show(address: _SocketAddress | str) -> str:
-    if isinstance(address, str):
-        return f"unix:{address}"
-    host, port = address[0], address[1]
-    return f"[{host!s}]:{port!s}" if ":" in str(host) else f"{host!s}:{port!s}"
 
 
 def _cannot_listen(address: str, reason: str) -> ConfigError:
