@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from upwire.errors import LocalProtocolError
 from upwire.net.websocket import WebSocket
+from upwire.server.handler import check_handler
 from upwire.server.options import EndpointKeywords, EndpointOptions
 from upwire.server.request import Request
 from upwire.server.response import Response
@@ -86,6 +87,7 @@ class Routes:
         EndpointOptions(**overrides)  # raises for a wrong one here, not at the first handshake
 
         def add(handler: _WS) -> _WS:
+            check_handler(handler, "ws")
             resource = self._resource_at(path)
             if resource.websocket is not None:
                 raise LocalProtocolError(f"{path} has a WebSocket handler already")
@@ -98,6 +100,7 @@ class Routes:
         """Return a decorator that makes the function the handler of a method of the path."""
 
         def add(handler: _HTTP) -> _HTTP:
+            check_handler(handler, "request")
             resource = self._resource_at(path)
             if method in resource.methods:
                 raise LocalProtocolError(f"{path} has a handler for {method} already")
