@@ -7,8 +7,7 @@ import contextlib
 import dataclasses
 import gc
 import logging
-import os
-import signal
+import re
 import socket
 import weakref
 from collections.abc import Awaitable, Callable
@@ -145,6 +144,41 @@ def test_refusals_say_why(request_text: str, status: int, expected: str) -> None
         assert "\r\nDate: " in answer
 
     run(main)
+
+
+@pytest.mark.parametrize(
+    ("request_text", "logged"),
+    [
+        (
+            f"GET /ws?secret HTTP/1.1\r\n{HANDSHAKE}Origin: https://b.example\r\n\r\n",
+            "at /ws: 403 Forbidden: Origin 'https://b.example' is not allowed (RFC 6455 §10.2). "
+            "To mend it: add it to the origins",
+        ),
+        (get("/ws", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="), "at /ws: 426 Upgrade Required"),
+        (f"GET /absent\x9b1m HTTP/1.1\r\n{HANDSHAKE}\r\n", "at /absent\\x9b1m: 404 Not Found"),
+        (get("/ws"), None),
+        (get("/absent"), None),
+    ],
+)
+def test_refused_handshakes_are_logged_once(
+    request_text: str, logged: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        routes = Routes()
+        routes.websocket("/ws", origins=["https://a.example"])(echo)
+        async with upwire.serve(routes, port=0) as server:
+            await ask(server, request_text)
+
+    run(main)
+    if logged is None:
+        assert caplog.records == []
+        return
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("upwire.server", "WARNING")
+    text = record.getMessage()
+    assert re.match(r"handshake refused for 127\.0\.0\.1:\d+ ", text)
+    assert logged in text
+    assert text.isprintable()
 
 
 def test_a_refused_request_leaves_the_connection_for_the_next() -> None:
@@ -416,7 +450,9 @@ def test_what_a_backend_does_wrong_is_not_told_as_the_clients_fault(
         assert "chunked" not in answer
 
     run(main)
-    assert "the handler of GET / failed" in caplog.text
+    (record,) = caplog.records
+    text = record.getMessage()
+    assert re.fullmatch(r"handler .*\.<locals>\.page failed for 127\.0\.0\.1:\d+ at GET /", text)
 
 
 def test_a_client_that_cuts_its_content_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
@@ -497,7 +533,7 @@ def test_how_a_handler_ends_is_the_close(
     async def main() -> None:
         async with (
             upwire.serve(handler, port=0) as server,
-            upwire.connect(f"ws://127.0.0.1:{server.port}") as ws,
+            upwire.connect(f"ws://127.0.0.1:{server.port}/rooms?secret") as ws,
         ):
             with pytest.raises(ConnectionClosed) as raised:
                 await ws.recv()
@@ -510,6 +546,8 @@ def test_how_a_handler_ends_is_the_close(
     assert logged in caplog.text
     (record,) = caplog.records
     assert record.name == "upwire.server"
+    where = rf"handler {__name__}\.{handler.__name__} failed for 127\.0\.0\.1:\d+ at /rooms"
+    assert re.match(where, record.getMessage())
     assert (record.exc_info is not None) is (handler is fail)
 
 
@@ -731,38 +769,6 @@ def test_an_address_in_use_is_said_plainly() -> None:
     run(main)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_run_stops_at_a_signal(number: int) -> None:
-    seen: list[Server] = []
-
-    def on_start(server: Server) -> None:
-        seen.append(server)
-        os.kill(os.getpid(), number)
-
-    upwire.run(echo, port=0, on_start=on_start)
-    assert len(seen) == 1
-
-
-def test_run_stops_at_once_at_a_second_signal() -> None:
-    clients: list[socket.socket] = []
-
-    def on_start(server: Server) -> None:
-        client = socket.create_connection(("127.0.0.1", server.port))
-        client.sendall(get("/").encode())
-        clients.append(client)
-
-    async def wait(request: Request) -> Response | None:
-        os.kill(os.getpid(), signal.SIGTERM)
-        loop = asyncio.get_running_loop()
-        loop.call_later(0.05, os.kill, os.getpid(), signal.SIGTERM)
-        await asyncio.Event().wait()
-        return None
-
-    upwire.run(echo, port=0, process_request=wait, on_start=on_start, stop_timeout_s=60)
-    assert clients[0].recv(100) == b""
-    clients[0].close()
-
-
 # Options
 
 
@@ -778,3 +784,14 @@ def test_the_keywords_are_the_fields() -> None:
 def test_one_str_is_no_sequence_of_them() -> None:
     with pytest.raises(LocalProtocolError, match="subprotocols is a sequence"):
         upwire.serve(echo, subprotocols="chat")
+
+
+@pytest.mark.parametrize("port", [-1, 65536, "8080", True, None])
+def test_a_port_is_a_number_that_can_be_one(port: int) -> None:
+    with pytest.raises(LocalProtocolError, match="port is an int of 0 to 65535, not "):
+        upwire.serve(echo, port=port)
+
+
+def test_what_is_no_handler_is_refused_before_the_start() -> None:
+    with pytest.raises(LocalProtocolError, match=r"async def handler\(ws\)"):
+        upwire.serve(lambda ws: None)  # type: ignore[arg-type,return-value]  # the fault itself

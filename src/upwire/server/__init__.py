@@ -11,7 +11,8 @@ from upwire.server.options import (
 from upwire.server.request import Request
 from upwire.server.response import Response
 from upwire.server.routes import HttpHandler, Routes, WebSocketHandler
-from upwire.server.service import Application, Server, run, serve
+from upwire.server.running import run
+from upwire.server.service import Application, Server, serve
 
 __all__ = [
     "Application",

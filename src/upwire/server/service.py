@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import socket
-from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, replace
 from ssl import SSLContext
 from typing import Any, Self, TypeVar, Unpack
@@ -19,12 +17,14 @@ from upwire.errors import (
     LocalProtocolError,
     RemoteProtocolError,
     StreamError,
+    printable,
 )
 from upwire.net.http1 import HttpConnection, HttpExchange
-from upwire.net.listener import Listener
+from upwire.net.listener import Listener, show_address
 from upwire.net.stream import Address, Stream
 from upwire.net.websocket import WebSocket
 from upwire.server.answer import date, error_response, refuse, send
+from upwire.server.handler import check_handler, handler_name
 from upwire.server.options import ServerKeywords, ServerOptions
 from upwire.server.request import Request
 from upwire.server.response import Response
@@ -37,7 +37,7 @@ from upwire.server.routes import (
     WebSocketHandler,
 )
 from upwire.wire.frames import CloseCode, cut_reason
-from upwire.wire.handshake import check_request, is_upgrade_request
+from upwire.wire.handshake import check_request, explain_refusal, is_upgrade_request
 from upwire.wire.websocket import Role
 
 logger = logging.getLogger("upwire.server")
@@ -45,7 +45,6 @@ logger = logging.getLogger("upwire.server")
 Application = Routes | WebSocketHandler
 
 _STOP = (CloseCode.GOING_AWAY, "the server stops")
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _Answer = TypeVar("_Answer")
 
 
@@ -68,39 +67,12 @@ def serve(
     on all addresses, port 0 on a free one. unix, a path, or sock, a bound socket, take the place
     of both. ssl makes it wss://. See ServerOptions for the options.
 
-    Starting raises ConfigError where the address cannot be had.
+    Raises LocalProtocolError for what cannot be a handler, a port or an option. Starting raises
+    ConfigError where the address cannot be had.
     """
     return Server(
         application, host, port, unix=unix, sock=sock, ssl=ssl, options=ServerOptions(**options)
     )
-
-
-def run(
-    application: Application,
-    host: str | None = "127.0.0.1",
-    port: int = 8080,
-    *,
-    unix: str | None = None,
-    sock: socket.socket | None = None,
-    ssl: SSLContext | None = None,
-    on_start: Callable[[Server], None] | None = None,
-    **options: Unpack[ServerKeywords],
-) -> None:
-    """Serve until SIGINT or SIGTERM, then stop in order; a second signal cuts everything.
-
-    on_start is called once the server listens. For the rest see serve(). Called in the main
-    thread, where no event loop runs.
-    """
-    server = serve(application, host, port, unix=unix, sock=sock, ssl=ssl, **options)
-
-    async def main() -> None:
-        with _stopped_by_signals(server):
-            await server.start()
-            if on_start is not None:
-                on_start(server)
-            await server.serve_forever()
-
-    asyncio.run(main())
 
 
 class Server:
@@ -117,6 +89,7 @@ class Server:
         ssl: SSLContext | None,
         options: ServerOptions,
     ) -> None:
+        _check_port(port)
         self._match = application.match if isinstance(application, Routes) else _always(application)
         self._host = host
         self._port = port
@@ -163,6 +136,16 @@ class Server:
         """The WebSockets that are open or closing now."""
         return frozenset(self._websockets)
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open now, with or without a WebSocket."""
+        return self._listener.connections
+
+    @property
+    def stop_timeout_s(self) -> float:
+        """How long close() waits for them to end."""
+        return self._options.stop_timeout_s
+
     async def start(self) -> None:
         """Listen. Raises ConfigError where the address cannot be had."""
         if self._is_started:
@@ -176,8 +159,7 @@ class Server:
         self._listener.start()
         self._is_started = True
         for address in self.addresses:
-            shown = address if isinstance(address, str) else f"{address[0]}:{address[1]}"
-            logger.info("listening on %s", shown)
+            logger.info("listening on %s", show_address(address))
 
     async def serve_forever(self) -> None:
         """Start, and serve until close() is called or this is cancelled, which stops it too."""
@@ -264,6 +246,8 @@ class Server:
             if isinstance(found, WebSocketEndpoint):
                 return await self._open_websocket(exchange, request, found)
         except RemoteProtocolError as error:
+            if _is_handshake(request):
+                _log_refusal(request, error)
             await refuse(exchange, error)
             return None
         await send(exchange, await _ask(found, request, exchange))
@@ -314,9 +298,30 @@ class _Opened:
 
 
 def _always(handler: WebSocketHandler) -> Callable[[str], Match]:
-    """Return a match of every path with one handler."""
+    """Return a match of every path with one handler. Raises LocalProtocolError if it is none."""
+    check_handler(handler, "ws")
     match = Match(Resource(WebSocketEndpoint(handler)), {})
     return lambda path: match
+
+
+def _check_port(port: object) -> None:
+    """Raise LocalProtocolError for what is no port; applications may be untyped."""
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        raise LocalProtocolError(f"port is an int of 0 to 65535, not {port!r:.80}")
+
+
+def _is_handshake(request: Request) -> bool:
+    """Whether a WebSocket client made the request, even if a proxy took its Upgrade away."""
+    return is_upgrade_request(request.head) or "Sec-WebSocket-Key" in request.headers
+
+
+def _log_refusal(request: Request, error: RemoteProtocolError) -> None:
+    where = _where(request.remote_address, request.path)
+    logger.warning("handshake refused %s: %s", where, printable(explain_refusal(error)))
+
+
+def _where(peer: Address, what: str) -> str:
+    return f"for {show_address(peer)} at {printable(what[:200])}"
 
 
 def _choose(request: Request, match: Match | None) -> WebSocketEndpoint | HttpHandler:
@@ -357,7 +362,8 @@ async def _ask(
     except Exception as error:
         if _is_of_client(error, exchange):
             raise
-        logger.exception("the handler of %s %s failed", request.method, request.path)
+        where = _where(request.remote_address, f"{request.method} {request.path}")
+        logger.exception("handler %s failed %s", handler_name(handler), where)
         return Response.text("500 Internal Server Error\n", 500)
 
 
@@ -373,7 +379,8 @@ async def _run_handler(handler: WebSocketHandler, ws: WebSocket) -> None:
     try:
         await handler(ws)
     except (ConnectError, HandshakeRefused) as error:  # of a server that the handler asked
-        logger.warning("the handler of %r failed: %s", ws, error)
+        where = _where(ws.remote_address, ws.request.path)
+        logger.warning("handler %s failed %s: %s", handler_name(handler), where, error)
         ws.begin_close(CloseCode.INTERNAL_ERROR)
     except (ConnectionClosed, StreamError) as error:
         logger.debug("%r: %s", ws, error)
@@ -381,25 +388,8 @@ async def _run_handler(handler: WebSocketHandler, ws: WebSocket) -> None:
     except RemoteProtocolError as error:
         ws.begin_close(error.close_code, cut_reason(error.message))
     except Exception:
-        logger.exception("the handler of %r failed", ws)
+        where = _where(ws.remote_address, ws.request.path)
+        logger.exception("handler %s failed %s", handler_name(handler), where)
         ws.begin_close(CloseCode.INTERNAL_ERROR)
     else:
         ws.begin_close()
-
-
-@contextmanager
-def _stopped_by_signals(server: Server) -> Iterator[None]:
-    """Stop the server at SIGINT and SIGTERM; at a second one, at once."""
-    loop = asyncio.get_running_loop()
-    tasks: list[asyncio.Task[None]] = []
-
-    def stop() -> None:
-        tasks.append(asyncio.create_task(server.abort() if tasks else server.close()))
-
-    for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number in _STOP_SIGNALS:
-            loop.remove_signal_handler(number)
