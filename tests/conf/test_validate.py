@@ -87,6 +87,39 @@ def test_accepted_are_those_not_acted_on_once_each() -> None:
     assert [(found.name, found.args) for found in accepted.values()] == [("gzip", ("on",))]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("allow a;", "deny all;", "satisfy any;", "auth_basic a;", "auth_request /a;"),
+        *("auth_delay 1s;", "limit_req zone=a;", "limit_conn a 1;", "disable_symlinks on;"),
+        *("secure_link $a;", "secure_link_secret a;", "proxy_ssl_verify on;"),
+        *("limit_except GET { }", "if ($a) { }", "valid_referers none;"),
+    ],
+)
+def test_what_guards_is_warned_of_at_each_place(text: str) -> None:
+    validator = _check(
+        f"http {{ server {{ location /a {{ {text} }} location /b {{ {text} }} }} }}"
+    )[2]
+    name = text.split()[0]
+    warnings = validator.unguarded.problems()
+    assert len({(one.line, one.column) for one in warnings}) == 2
+    assert {one.severity for one in warnings} == {"warn"}
+    for one in warnings:
+        assert one.message.endswith(f": Upwire does not act on {name} yet")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http { satisfy all; auth_basic off; auth_request off; auth_delay 0; gzip on; }",
+        "http { ssl_verify_client off; proxy_ssl_verify off; disable_symlinks off; }",
+        "stream { server { listen 1; deny all; } }",
+    ],
+)
+def test_what_guards_nothing_is_not_warned_of(text: str) -> None:
+    assert _check(text)[2].unguarded.problems() == ()
+
+
 def test_find_spec() -> None:
     assert find_spec("nothing", Context.MAIN) is None
     assert find_spec("server", Context.MAIN) is None

@@ -39,12 +39,14 @@ def find_spec(name: str, context: Context) -> DirectiveSpec | None:
 class Validator:
     """Walks a tree and drops what is wrong from it.
 
-    accepted: the directives that are right and not acted on, the first of each name. is_partial:
-    something was dropped, so that what refers to it may seem to be missing.
+    accepted: the directives that are right and not acted on, the first of each name. unguarded: a
+    warning for each of them that guards something. is_partial: something was dropped, so that
+    what refers to it may seem to be missing.
     """
 
     def __init__(self, faults: Faults) -> None:
         self.accepted: dict[str, Directive] = {}
+        self.unguarded = Faults()
         self.is_partial = False
         self._faults = faults
 
@@ -61,9 +63,16 @@ class Validator:
                 continue
             seen.add(directive.name)
             if not row.acted:
-                self.accepted.setdefault(directive.name, directive)
+                self._accept(directive, row)
             kept.append(self._check_block(directive, row, context))
         return tuple(kept)
+
+    def _accept(self, directive: Directive, row: DirectiveSpec) -> None:
+        """Keep what is not acted on; warn where somebody may count on it."""
+        self.accepted.setdefault(directive.name, directive)
+        if row.unacted and directive.args != (row.default,):
+            message = f"{row.unacted}: Upwire does not act on {directive.name} yet"
+            self.unguarded.add(message, directive.position, "warn")
 
     def _find(self, directive: Directive, context: Context) -> DirectiveSpec | None:
         row = find_spec(directive.name, context)

@@ -39,11 +39,22 @@ http {
 def test_without_events_nothing_starts() -> None:
     with pytest.raises(ConfigError) as caught:
         build(parse("http { }"))
-    assert str(caught.value) == '[emerg] no "events" section in configuration'
+    (problem,) = caught.value.problems
+    assert str(problem) == '[emerg] no "events" section in configuration'
 
 
 def test_where_text_is_missing_nothing_else_is_missed() -> None:
     assert faults("log_format a x; }") == ['unexpected "}"']
+
+
+def test_what_guards_and_is_not_acted_on_is_unguarded() -> None:
+    config = http(
+        "deny all;\nserver { auth_basic off; location / { auth_basic realm; } }\ngzip on;"
+    )
+    assert [str(problem) for problem in config.unguarded] == [
+        "[warn] access is NOT restricted: Upwire does not act on deny yet in nginx.conf:3:1",
+        "[warn] access is NOT restricted: Upwire does not act on auth_basic yet in nginx.conf:4:39",
+    ]
 
 
 def test_version_and_accepted() -> None:

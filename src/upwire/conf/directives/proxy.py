@@ -160,7 +160,7 @@ ROWS: list[DirectiveSpec] = [
     D("proxy_ssl_ciphers", HSL, STRING, "DEFAULT"),
     D("proxy_ssl_name", HSL, TEMPLATE),
     D("proxy_ssl_server_name", HSL, FLAG, "off"),
-    D("proxy_ssl_verify", HSL, FLAG, "off"),
+    D("proxy_ssl_verify", HSL, FLAG, "off", unacted="upstream certificates are NOT verified"),
     D("proxy_ssl_verify_depth", HSL, NUMBER, "1"),
     D("proxy_ssl_trusted_certificate", HSL, STRING),
     D("proxy_ssl_crl", HSL, STRING),

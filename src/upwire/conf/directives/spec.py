@@ -89,7 +89,8 @@ class DirectiveSpec:
     choices are the words of an ENUM or BITMASK, limits the least and greatest NUMBER.
     repeats: a second one at the same level is no fault, as for every ARRAY; else it "is duplicate".
     since: the first nginx to have it, noted from 1.13 on. formerly: the default before a version,
-    and that version. acted: whether Upwire does what it says.
+    and that version. acted: whether Upwire does what it says. unacted: what holds as long as a
+    directive that guards something is not acted on; empty where nobody is less safe for it.
     """
 
     name: str
@@ -104,6 +105,7 @@ class DirectiveSpec:
     since: Version | None = None
     formerly: tuple[str | None, Version] | None = None
     acted: bool = False
+    unacted: str = ""
     module: str = ""
 
     @property

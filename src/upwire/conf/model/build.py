@@ -60,7 +60,8 @@ def build(tree: Tree, *, version: Version = NGINX_VERSION) -> Config:
     if any(problem.severity == "emerg" for problem in problems):
         raise ConfigError(problems)
     accepted = sorted(validator.accepted.values(), key=lambda found: found.position.order)
-    return replace(config, accepted=tuple(accepted), warnings=problems)
+    unguarded = validator.unguarded.problems()
+    return replace(config, accepted=tuple(accepted), unguarded=unguarded, warnings=problems)
 
 
 def _without_http(main: Main, version: Version) -> Config:

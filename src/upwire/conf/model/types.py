@@ -410,6 +410,7 @@ class Config:
     """A whole configuration. maps are keyed by variable, without "$".
 
     accepted: directives that nginx knows and that are not acted on, each at its first place.
+    unguarded: a warning for each place where one of them guards something that is now open.
     warnings: what nginx would write at `warn` and then start.
     """
 
@@ -420,4 +421,5 @@ class Config:
     log_formats: Mapping[str, LogFormat]
     version: Version
     accepted: tuple[Directive, ...] = ()
+    unguarded: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
