@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kit.proxy_site import BOUND, cycle_of, read_conf
+from kit.proxy_site import BOUND, cycle_of, read_conf, resolve_literally
 from upwire.errors import ConfigError
+from upwire.proxy.cycle import Cycle, Surroundings, resolve_with
 from upwire.proxy.load import NGINX_VERSION, load_file, parse_version
+from upwire.proxy.status import Counters
 
 MINIMAL = "events {} http { server { listen 127.0.0.1:1; } }"
 
@@ -21,10 +23,20 @@ def test_versions(text: str, version: tuple[int, int, int]) -> None:
     assert parse_version(text) == version
 
 
-@pytest.mark.parametrize("text", ["", "1", "new", "1.2.3.4", "1.x"])
+@pytest.mark.parametrize("text", ["", "1", "new", "1.2.3.4", "1.x", "9.9", "1.32", "1.12", "0.8"])
 def test_what_is_no_version(text: str) -> None:
-    with pytest.raises(ValueError, match="is no version of nginx"):
+    with pytest.raises(ValueError, match=r"can be named: 1\.13 to 1\.31\.5, such as 1\.22"):
         parse_version(text)
+
+
+def test_a_comment_that_names_no_version(tmp_path: Path) -> None:
+    path = tmp_path / "nginx.conf"
+    path.write_text(f"\n# upwire: nginx 1.2.3.4\n{MINIMAL}")
+    with pytest.raises(ConfigError) as caught:
+        load_file(str(path))
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.line) == (str(path), 2)
+    assert problem.message.startswith('"1.2.3.4" is no version of nginx')
 
 
 @pytest.mark.parametrize(
@@ -108,6 +120,24 @@ def test_the_default_log_needs_its_folder(tmp_path: Path) -> None:
     with cycle_of("server { listen 127.0.0.1:80; }", tmp_path) as cycle:
         assert cycle.router.servers_at(BOUND, BOUND)
     assert not (tmp_path / "logs").exists()
+
+
+def test_our_own_default_log_is_at_warn(tmp_path: Path) -> None:
+    around = Surroundings(str(tmp_path), resolve_literally, Counters(), error_log="default.log")
+    http = "access_log off; server { listen 80; location / { error_log named.log; } }"
+    cycle = Cycle(read_conf(http), around)
+    (server,) = cycle.config.servers
+    assert cycle.log.is_on("warn")
+    assert not cycle.log.is_on("notice")
+    assert cycle.error_logger(server.settings).is_on("warn")
+    assert not cycle.error_logger(server.locations[0].settings).is_on("warn")
+    cycle.close()
+
+
+def test_an_added_host_is_resolved_as_its_address() -> None:
+    resolve = resolve_with({"backend": "10.0.0.1"}, resolve_literally)
+    assert resolve("Backend") == ["10.0.0.1"]
+    assert resolve("10.0.0.2") == ["10.0.0.2"]
 
 
 def test_a_log_that_cannot_be_opened(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -82,7 +84,7 @@ def test_a_reload_swaps_the_configuration(tmp_path: Path) -> None:
             taken_port = taken.getsockname()[1]
             write(tmp_path, RETURNING.format(port=taken_port, word="never"))
             proxy.signal(signal.SIGHUP)
-            log = proxy.wait_log("error.log", f"cannot listen on 127.0.0.1:{taken_port}")
+            log = proxy.wait_log("error.log", f"bind() to 127.0.0.1:{taken_port} failed (98: ")
         assert get(other, "/").content == b"only"
 
 
@@ -189,7 +191,11 @@ def test_a_port_in_use_stops_the_start(tmp_path: Path, capsys: pytest.CaptureFix
         port = taken.getsockname()[1]
         path = write(tmp_path, RETURNING.format(port=port, word="x"))
         assert main(ProxyOptions(conf=str(path))) == 1
-    assert f"[emerg] cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        f"upwire: [emerg] bind() to 127.0.0.1:{port} failed (98: Address already in use)"
+        f" in {path}:16:17\n"
+        "upwire: another process listens there: stop it, or change this listen\n"
+    )
 
 
 def test_a_daemon_leaves_the_terminal(tmp_path: Path) -> None:
@@ -219,7 +225,9 @@ def test_a_right_configuration_is_said_to_be(
     (tmp_path / "extra.conf").write_text("server { listen 127.0.0.1:1; }")
     assert main(ProxyOptions(conf=str(path), test=flag == "test", dump=flag == "dump")) == 0
     out, err = capsys.readouterr()
-    assert err == (
+    notice, _, said = err.partition("\n")
+    assert notice.startswith("upwire: [notice] accepted and not acted on: user (nginx.conf:1), ")
+    assert said == (
         f"upwire: the configuration file {path} syntax is ok\n"
         f"upwire: configuration file {path} test is successful\n"
     )
@@ -246,6 +254,7 @@ def test_a_name_that_is_nowhere_stops_the_start(
     assert main(ProxyOptions(conf=str(path), test=True)) == 1
     err = capsys.readouterr().err
     assert f'[emerg] host not found in upstream "nowhere.invalid" in {path}:' in err
+    assert "\nupwire: --add-host nowhere.invalid=ADDRESS makes the name known\n" in err
     options = ProxyOptions(conf=str(path), test=True, quiet=True, add_host=("Nowhere.invalid=::1",))
     assert main(options) == 0
     assert capsys.readouterr().err == ""
@@ -273,24 +282,54 @@ def test_the_version(capsys: pytest.CaptureFixture[str], options: str, text: str
     assert text in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"add_host": ("name",)},
-        {"add_host": ("=1.2.3.4",)},
-        {"nginx": "new"},
-        {"status": "127.0.0.1"},
-    ],
-)
-def test_options_that_cannot_be_meant(options: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match=r"nginx|takes"):
-        ProxyOptions(**options)  # type: ignore[arg-type]  # the values are of several types
+def test_a_default_that_is_not_there_says_what_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(ProxyOptions(prefix=str(tmp_path))) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert f'"{tmp_path}/nginx.conf" failed (2: No such file or directory)' in first
+    assert second.startswith("upwire: -c FILE names another; nginx.conf ")
+    assert main(ProxyOptions(conf="other.conf", prefix=str(tmp_path))) == 1
+    assert "-c FILE" not in capsys.readouterr().err
 
 
-def test_where_names_are_below() -> None:
-    assert ProxyOptions(conf="/a/b.conf").folder == "/a"
-    options = ProxyOptions(conf="b.conf", prefix="/p/q")
-    assert (options.conf_path, options.folder) == ("/p/q/b.conf", "/p/q")
+def test_what_guards_is_warned_of_even_quietly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, RETURNING.format(port=1, word="x") + " deny all;")
+    assert main(ProxyOptions(conf=str(path), test=True, quiet=True)) == 0
+    assert re.fullmatch(
+        r"upwire: \[warn\] access is NOT restricted: Upwire does not act on deny yet"
+        rf" in {path}:16:\d+\n",
+        capsys.readouterr().err,
+    )
+
+
+def test_where_it_listens_is_said_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(proxy: Proxy) -> int:
+        proxy.stop(is_graceful=False)
+        asyncio.run(proxy.serve())
+        proxy.close()
+        return 0
+
+    monkeypatch.setattr(Proxy, "run", run)
+    port = free_port()
+    http = RETURNING.format(port=port, word="x") + f"server {{ listen unix:{tmp_path}/s; }}"
+    path = write(tmp_path, http)
+    assert main(ProxyOptions(conf=str(path))) == 0
+    where = f"127.0.0.1:{port}, unix:{tmp_path}/s ({path})"
+    assert capsys.readouterr().err.splitlines()[-1] == f"upwire: listening on {where}"
+    assert main(ProxyOptions(conf=str(path), status="[::1]:0")) == 0
+    assert f"{where}, status on [::1]:" in capsys.readouterr().err
+    assert main(ProxyOptions(conf=str(path), quiet=True)) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_name_that_dns_cannot_express_is_not_found() -> None:
+    with pytest.raises(OSError, match="not a host name"):
+        resolve_name("a" * 64)
 
 
 def test_literal_addresses_resolve_to_themselves() -> None:

@@ -26,6 +26,7 @@ from upwire.errors import ConfigError, Problem
 from upwire.proxy.access_log import AccessLogger
 from upwire.proxy.error_log import ErrorLogger
 from upwire.proxy.log_file import STDERR, STDOUT, LogFiles
+from upwire.proxy.problem import MendableProblem
 from upwire.proxy.route import Router
 from upwire.proxy.status import Counters
 from upwire.proxy.upstream import PeerAddress, PeerState, Upstreams
@@ -34,6 +35,9 @@ Resolve = Callable[[str], Sequence[str]]
 """A host name to its literal addresses; OSError where there are none."""
 
 _DEFAULT_ACCESS_LOG = "logs/access.log"
+
+_DEFAULT_LEVEL = "warn"
+"""Of the log that no `error_log` names: a timeout that ends a tunnel shall be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,8 @@ class Cycle:
         self._is_retired = False
         self.router = Router(config)
         try:
-            defaults = config.main.error_logs or (ErrorLog(around.error_log or STDERR),)
+            default = ErrorLog(around.error_log or STDERR, _DEFAULT_LEVEL)
+            defaults = config.main.error_logs or (default,)
             self.log = ErrorLogger(defaults, self.files)
             for settings in all_settings(config):
                 self._open_logs(settings, defaults)
@@ -205,7 +210,10 @@ class Cycle:
         except OSError:
             place = peer.position
             message = f'host not found in upstream "{peer.host}"'
-            problems.append(Problem(message, place.file, place.line, place.column))
+            mend = f"--add-host {peer.host}=ADDRESS makes the name known"
+            problems.append(
+                MendableProblem(message, place.file, place.line, place.column, mend=mend)
+            )
 
 
 def upstream_key(passed: ProxyPass) -> str:
@@ -236,8 +244,7 @@ def resolve_with(hosts: Mapping[str, str], getaddrinfo: Resolve) -> Resolve:
     """Return a resolver that looks into hosts (`--add-host`) first."""
 
     def resolve(host: str) -> Sequence[str]:
-        known = hosts.get(host.lower())
-        return [known] if known is not None else getaddrinfo(host)
+        return getaddrinfo(hosts.get(host.lower(), host))
 
     return resolve
 

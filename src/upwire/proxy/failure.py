@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 import ssl
 from dataclasses import dataclass
 
@@ -43,7 +44,9 @@ def not_connected(error: ConnectError) -> TryFailed:
     if error.is_timeout and error.phase != "resolving":
         return timed_out(CONNECTING if error.phase == "connecting" else SHAKING_HANDS)
     cause = error.__cause__
-    if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno:
+    if isinstance(cause, socket.gaierror | ssl.SSLError):  # their numbers are not the system's
+        return TryFailed("error", str(error), CONNECTING)
+    if isinstance(cause, OSError) and cause.errno:
         return TryFailed("error", f"connect() failed {describe_error(cause)}", CONNECTING)
     return TryFailed("error", str(error), CONNECTING)
 

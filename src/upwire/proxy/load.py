@@ -10,6 +10,7 @@ from pathlib import Path
 
 from upwire.conf.model import Config, build
 from upwire.conf.syntax import Tree, load
+from upwire.errors import ConfigError, Problem
 
 NGINX_VERSION = (1, 31, 5)
 """Whose defaults hold where nothing else is said."""
@@ -17,6 +18,7 @@ NGINX_VERSION = (1, 31, 5)
 _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 _VERSION_COMMENT = re.compile(rb"^[ \t]*#[ \t]*upwire:[ \t]*nginx[ \t]+([\d.]+)[ \t]*\r?$", re.M)
 _LAST_PATCH = 999
+_OLDEST_BRANCH = (1, 13)  # of what was before, the table of directives keeps no defaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,24 @@ def parse_version(text: str) -> tuple[int, int, int]:
     Without a third number it is the last of its branch.
     """
     match = _VERSION.fullmatch(text)
-    if match is None:
-        raise ValueError(f'"{text}" is no version of nginx, such as 1.22 or 1.31.5')
-    patch = int(match[3]) if match[3] else _LAST_PATCH
-    return int(match[1]), int(match[2]), patch
+    if match is not None:
+        branch = int(match[1]), int(match[2])
+        if _OLDEST_BRANCH <= branch <= NGINX_VERSION[:2]:
+            return *branch, int(match[3]) if match[3] else _LAST_PATCH
+    oldest, newest = (".".join(map(str, one)) for one in (_OLDEST_BRANCH, NGINX_VERSION))
+    raise ValueError(
+        f'"{text}" is no version of nginx that can be named: {oldest} to {newest}, such as 1.22'
+    )
 
 
 def _named_version(contents: dict[str, bytes]) -> tuple[int, int, int] | None:
-    for octets in contents.values():
+    for name, octets in contents.items():
         if match := _VERSION_COMMENT.search(octets):
-            return parse_version(match[1].decode())
+            try:
+                return parse_version(match[1].decode())
+            except ValueError as error:
+                line = octets.count(b"\n", 0, match.start()) + 1
+                raise ConfigError([Problem(str(error), name, line)]) from None
     return None
 
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 from dataclasses import dataclass, field
 
 from upwire.proxy.load import parse_version
+
+DEFAULT_CONF = "nginx.conf"
+
+_STATUS_HOST = "127.0.0.1"
+_HOST_NAME_OCTETS = 253  # RFC 1035 §2.3.4, without the length octets at both ends
+# RFC 1123 §2.1, with the "_" of container networks; an all-numeric end makes an address of it.
+_HOST_NAME = re.compile(r"(?:[\w-]{1,63}\.)*(?!\d+\.?$)[\w-]{1,63}\.?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +22,7 @@ class ProxyOptions:
     """What `upwire proxy` is asked for on the command line; nginx's letters where it has them."""
 
     conf: str = field(
-        default="nginx.conf",
+        default=DEFAULT_CONF,
         metadata={"flags": ("-c", "--conf"), "metavar": "FILE", "help": "the configuration"},
     )
     prefix: str | None = field(
@@ -42,7 +51,10 @@ class ProxyOptions:
     )
     add_host: tuple[str, ...] = field(
         default=(),
-        metadata={"metavar": "NAME=ADDRESS", "help": "resolve a name to this address"},
+        metadata={
+            "metavar": "NAME=ADDRESS",
+            "help": "resolve a name to this address; the port is proxy_pass's",
+        },
     )
     nginx: str | None = field(
         default=None,
@@ -50,7 +62,7 @@ class ProxyOptions:
     )
     status: str | None = field(
         default=None,
-        metadata={"metavar": "HOST:PORT", "help": "tell the live counters there, as JSON"},
+        metadata={"metavar": "[HOST:]PORT", "help": "tell the live counters there, as JSON"},
     )
     test: bool = field(
         default=False, metadata={"flags": ("-t", "--test"), "help": "check the configuration only"}
@@ -73,13 +85,11 @@ class ProxyOptions:
     def __post_init__(self) -> None:
         """Raise ValueError for what cannot be meant."""
         for text in self.add_host:
-            name, equals, address = text.partition("=")
-            if not (name and equals and address):
-                raise ValueError(f'--add-host takes NAME=ADDRESS, not "{text}"')
+            _check_added_host(text)
         if self.nginx is not None:
             parse_version(self.nginx)
-        if self.status is not None and not self.status.rpartition(":")[2].isdecimal():
-            raise ValueError(f'--status takes HOST:PORT, not "{self.status}"')
+        if self.status is not None:
+            _parse_status(self.status)
 
     @property
     def conf_path(self) -> str:
@@ -96,3 +106,46 @@ class ProxyOptions:
         """The table of --add-host, names in lower case."""
         pairs = (text.partition("=") for text in self.add_host)
         return {name.lower(): address for name, _, address in pairs}
+
+    @property
+    def status_address(self) -> tuple[str, int] | None:
+        """Host and port of --status."""
+        return _parse_status(self.status) if self.status is not None else None
+
+
+def _check_added_host(text: str) -> None:
+    """Raise ValueError for what is no NAME=ADDRESS."""
+    name, equals, address = text.partition("=")
+    if not (name and equals and address):
+        raise ValueError(f'--add-host takes NAME=ADDRESS, not "{text}"')
+    if not _is_host(address):
+        raise ValueError(
+            f'--add-host takes NAME=ADDRESS, and "{address}" is neither an address nor a host name;'
+            " the port comes from proxy_pass"
+        )
+
+
+def _parse_status(text: str) -> tuple[str, int]:
+    """Return host and port of HOST:PORT, or of a port of this machine; raises ValueError."""
+    host, colon, port = text.rpartition(":")
+    host = host if colon else _STATUS_HOST
+    if not (_is_host(host) and re.fullmatch(r"[0-9]{1,5}", port) and int(port) <= 65535):
+        raise ValueError(f'--status takes HOST:PORT or PORT, not "{text}"')
+    return host.strip("[]"), int(port)
+
+
+def _is_host(text: str) -> bool:
+    """Whether text is a literal address, an IPv6 one with or without brackets, or may be a name."""
+    if text.startswith("[") and text.endswith("]"):
+        return _is_address(text[1:-1]) and ":" in text
+    return _is_address(text) or (
+        len(text) <= _HOST_NAME_OCTETS and _HOST_NAME.fullmatch(text) is not None
+    )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import ssl
 from collections.abc import Awaitable, Callable
@@ -9,9 +10,16 @@ from collections.abc import Awaitable, Callable
 from upwire.conf.model import Config, Listen, Server
 from upwire.errors import ConfigError, Problem
 from upwire.net.listener import BACKLOG, Listener
-from upwire.net.stream import Stream
+from upwire.net.stream import Address, Stream
 from upwire.net.tls import server_context
+from upwire.proxy.problem import MendableProblem
 from upwire.proxy.route import ListenAddress, Router
+
+_MENDS = {  # by the system's error at bind() or listen()
+    errno.EADDRINUSE: "another process listens there: stop it, or change this listen",
+    errno.EACCES: "only root may listen there: a port from 1024 on is for everybody",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+}
 
 OnStream = Callable[[ListenAddress, Stream], Awaitable[None]]
 
@@ -34,6 +42,13 @@ class Ports:
     def connections(self) -> int:
         """How many connections are open."""
         return sum(listener.connections for listener in self._listeners.values())
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        """Where it listens, in the order of the configuration."""
+        return tuple(
+            address for listener in self._listeners.values() for address in listener.addresses
+        )
 
     def open(self, config: Config, router: Router) -> list[Listener]:
         """Bind what config asks for and is not open yet, and return what it asks for no more.
@@ -89,10 +104,13 @@ class Ports:
             max_connections=config.main.worker_connections,
             backlog=listen.backlog or BACKLOG,
         )
-        if listen.unix is not None:
-            listener.bind_unix(listen.unix)
-        else:
-            listener.bind(listen.host.strip("[]"), listen.port)
+        try:
+            if listen.unix is not None:
+                listener.bind_unix(listen.unix)
+            else:
+                listener.bind(listen.host.strip("[]"), listen.port)
+        except ConfigError as error:
+            raise ConfigError([_explain_bind(listen, error)]) from error
         return listener
 
     def _tls_context(self, server: Server) -> ssl.SSLContext:
@@ -105,6 +123,20 @@ class Ports:
         return server_context(
             os.path.join(self._prefix, certificate), os.path.join(self._prefix, key)
         )
+
+
+def _explain_bind(listen: Listen, error: ConfigError) -> Problem:
+    """Return why an address could not be bound, as nginx says it, with the `listen` to look at."""
+    place = (listen.position.file, listen.position.line, listen.position.column)
+    cause = error.__cause__
+    number = cause.errno if isinstance(cause, OSError) else None
+    if number is None or number <= 0:  # not the system's word, but the resolver's or ours
+        return Problem(error.problems[0].message, *place)
+    address = f"unix:{listen.unix}" if listen.unix is not None else f"{listen.host}:{listen.port}"
+    message = f"bind() to {address} failed ({number}: {os.strerror(number)})"
+    if number not in _MENDS:
+        return Problem(message, *place)
+    return MendableProblem(message, *place, mend=_MENDS[number])
 
 
 def _first_listen(address: ListenAddress, config: Config) -> tuple[Listen, Server]:

@@ -8,21 +8,21 @@ import logging
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
 
 from upwire.errors import ConfigError, Problem
-from upwire.net.stream import Stream
+from upwire.net.stream import Address, Stream
+from upwire.proxy import announcement
 from upwire.proxy.cycle import Cycle, Surroundings, resolve_with
 from upwire.proxy.downstream import Downstream
 from upwire.proxy.error_log import ErrorLogHandler
-from upwire.proxy.load import NGINX_VERSION, LoadedFile, load_file, parse_version
-from upwire.proxy.options import ProxyOptions
+from upwire.proxy.load import LoadedFile, load_file, parse_version
+from upwire.proxy.options import DEFAULT_CONF, ProxyOptions
 from upwire.proxy.ports import Ports
+from upwire.proxy.problem import MendableProblem
 from upwire.proxy.route import ListenAddress
 from upwire.proxy.status import Counters, StatusServer
-from upwire.version import __version__
 
 __all__ = ["Proxy", "ProxyOptions", "load", "main", "resolve_name"]
 
@@ -33,33 +33,46 @@ TICK_S = 1.0
 def main(options: ProxyOptions) -> int:
     """Do what the options ask for; return the exit status."""
     if options.brief or options.build:
-        _print_version(options.build)
+        announcement.print_version(options.build)
         return 0
     try:
         loaded = load(options)
         proxy = Proxy(options, loaded)
         if options.test or options.dump:
-            return _report_test(options, loaded)
+            announcement.report_test(options, loaded)
+            return 0
         with _held_back(proxy.signals()):
             proxy.open()
-            if not options.quiet:
-                _report_accepted(loaded)
+            announcement.report_start(
+                options, loaded, proxy.ports.addresses, proxy.status_addresses
+            )
             if loaded.is_daemon:
                 _leave_terminal()
             return proxy.run()
     except ConfigError as error:
-        return _report_problems(options, error.problems)
+        announcement.report_problems(options, error.problems)
+        return 1
 
 
 def load(options: ProxyOptions) -> LoadedFile:
     """Read the configuration that the options name; raises ConfigError."""
     version = parse_version(options.nginx) if options.nginx is not None else None
-    return load_file(options.conf_path, parameters=options.directives, version=version)
+    try:
+        return load_file(options.conf_path, parameters=options.directives, version=version)
+    except ConfigError as error:
+        if options.conf != DEFAULT_CONF or os.path.exists(options.conf_path):
+            raise
+        mend = "-c FILE names another; nginx.conf here, or below the folder of -p, is the default"
+        problems = [MendableProblem(one.message, mend=mend) for one in error.problems]
+        raise ConfigError(problems) from None
 
 
 def resolve_name(host: str) -> Sequence[str]:
     """Return the addresses of a name, IPv4 first as nginx has them; raises OSError."""
-    found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # a name that IDNA cannot express
+        raise OSError(f"not a host name: {error}") from error
     found.sort(key=lambda one: one[0] != socket.AF_INET)
     return list(dict.fromkeys(str(one[4][0]) for one in found))
 
@@ -87,12 +100,16 @@ class Proxy:
         """The open addresses."""
         return self._ports
 
+    @property
+    def status_addresses(self) -> tuple[Address, ...]:
+        """Where the counters are told; none without --status, or before `open()`."""
+        return self._status.addresses if self._status is not None else ()
+
     def open(self) -> None:
         """Bind every address; raises ConfigError."""
         self._ports.open(self._cycle.config, self._cycle.router)
-        if self._options.status is not None:
-            host, _, port = self._options.status.rpartition(":")
-            self._status = StatusServer(self._counters, host.strip("[]"), int(port))
+        if (address := self._options.status_address) is not None:
+            self._status = StatusServer(self._counters, *address)
 
     def run(self) -> int:
         """Serve until a signal ends it; return the exit status."""
@@ -143,7 +160,8 @@ class Proxy:
         """Read the configuration again; one that does not load changes nothing and says why."""
         self._cycle.log.write("notice", "signal 1 (SIGHUP) received, reconfiguring")
         try:
-            cycle = self._make_cycle(load(self._options))
+            loaded = load(self._options)
+            cycle = self._make_cycle(loaded)
         except ConfigError as error:
             self._log_problems(error.problems)
             return
@@ -159,6 +177,7 @@ class Proxy:
         old.retire()
         self._retired = [one for one in (*self._retired, old) if not one.is_closed]
         cycle.log.write("notice", "configuration is in force")
+        self._log_problems(announcement.unguarded(loaded))
 
     def reopen_logs(self) -> None:
         """Open the log files anew, after they were rotated."""
@@ -219,7 +238,7 @@ class Proxy:
             cycle.log.write_problem(problem)
         return cycle
 
-    def _log_problems(self, problems: Sequence[Problem]) -> None:
+    def _log_problems(self, problems: Iterable[Problem]) -> None:
         for problem in problems:
             self._cycle.log.write_problem(problem)
 
@@ -249,48 +268,6 @@ def _held_back(signals: Iterable[signal.Signals]) -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _print_version(with_nginx: bool) -> None:
-    print(f"upwire version: upwire/{__version__}", file=sys.stderr)
-    if with_nginx:
-        compatible = ".".join(map(str, NGINX_VERSION))
-        print(f"reads and behaves as nginx/{compatible}", file=sys.stderr)
-        print("configure arguments: --with-http_stub_status_module", file=sys.stderr)
-
-
-def _report_test(options: ProxyOptions, loaded: LoadedFile) -> int:
-    """Say that the configuration is right, in nginx's words; print its files if that was asked."""
-    if not options.quiet:
-        for problem in loaded.config.warnings:
-            print(f"upwire: {problem}", file=sys.stderr)
-        path = options.conf_path
-        print(f"upwire: the configuration file {path} syntax is ok", file=sys.stderr)
-        print(f"upwire: configuration file {path} test is successful", file=sys.stderr)
-    if options.dump:
-        for name, octets in loaded.contents.items():
-            print(f"# configuration file {name}:", flush=True)
-            sys.stdout.buffer.write(octets + b"\n")
-    return 0
-
-
-def _report_problems(options: ProxyOptions, problems: Sequence[Problem]) -> int:
-    for problem in problems:
-        print(f"upwire: {problem}", file=sys.stderr)
-    if options.test or options.dump:
-        print(f"upwire: configuration file {options.conf_path} test failed", file=sys.stderr)
-    return 1
-
-
-def _report_accepted(loaded: LoadedFile) -> None:
-    """List once each directive that is taken and not acted on."""
-    accepted = loaded.config.accepted
-    if accepted:
-        places = ", ".join(
-            f"{directive.name} ({os.path.basename(directive.file)}:{directive.line})"
-            for directive in accepted
-        )
-        print(f"upwire: [notice] accepted and not acted on: {places}", file=sys.stderr)
 
 
 def _leave_terminal() -> None:

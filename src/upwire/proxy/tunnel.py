@@ -70,8 +70,15 @@ class Tunnel:
                 f"proxy_read_timeout of {_describe_location(request)}",
             )
         elif end.cause is Cause.LOST:
-            side = "client" if end.side is Side.DOWNSTREAM else "upstream"
+            side = _describe_side(end)
             request.log("error", f"{side} connection lost{_describe_loss(end.error)} {_DOING}")
+        elif end.cause is Cause.TOO_BIG:
+            side = _describe_side(end)
+            request.log("error", f"{side} sent a message that is too big {_DOING}")
+
+
+def _describe_side(end: RelayEnd) -> str:
+    return "client" if end.side is Side.DOWNSTREAM else "upstream"
 
 
 def _describe_location(request: Request) -> str:

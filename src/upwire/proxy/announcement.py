@@ -1,0 +1,108 @@
+"""What `upwire proxy` tells its user on standard error: at the start, and instead of one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+
+from upwire.errors import Problem
+from upwire.net.stream import Address
+from upwire.proxy.load import NGINX_VERSION, LoadedFile
+from upwire.proxy.options import ProxyOptions
+from upwire.proxy.problem import MendableProblem
+from upwire.version import __version__
+
+
+def print_version(with_nginx: bool) -> None:
+    """Print the version; with_nginx: and the nginx that is followed."""
+    _say(f"upwire version: upwire/{__version__}")
+    if with_nginx:
+        compatible = ".".join(map(str, NGINX_VERSION))
+        _say(f"reads and behaves as nginx/{compatible}")
+        _say("configure arguments: --with-http_stub_status_module")
+
+
+def report_start(
+    options: ProxyOptions,
+    loaded: LoadedFile,
+    listening: Sequence[Address],
+    status: Sequence[Address],
+) -> None:
+    """Say what is open and where we listen. status: where the counters are told.
+
+    What is less safe than it reads is said with -q as well.
+    """
+    _report_unacted(options, loaded)
+    if not options.quiet:
+        counters = f", status on {_show(status)}" if status else ""
+        _say(f"upwire: listening on {_show(listening)} ({options.conf}){counters}")
+
+
+def report_test(options: ProxyOptions, loaded: LoadedFile) -> None:
+    """Say that the configuration is right, in nginx's words; print its files if that was asked."""
+    if not options.quiet:
+        _say_problems(loaded.config.warnings)
+    _report_unacted(options, loaded)
+    if not options.quiet:
+        _say(f"upwire: the configuration file {options.conf_path} syntax is ok")
+        _say(f"upwire: configuration file {options.conf_path} test is successful")
+    if options.dump:
+        for name, octets in loaded.contents.items():
+            print(f"# configuration file {name}:", flush=True)
+            sys.stdout.buffer.write(octets + b"\n")
+
+
+def report_problems(options: ProxyOptions, problems: Sequence[Problem]) -> None:
+    """Say what is wrong with a configuration, and how it is mended where we know."""
+    _say_problems(problems)
+    if options.test or options.dump:
+        _say(f"upwire: configuration file {options.conf_path} test failed")
+
+
+def unguarded(loaded: LoadedFile) -> Iterator[Problem]:
+    """Yield a warning for each directive that guards something and is not acted on.
+
+    `user` is one only where root starts us: nobody else could change the user in nginx either.
+    """
+    for directive in loaded.config.accepted:
+        if directive.name == "user" and os.geteuid() == 0 and directive.args[0] != "root":
+            message = "privileges are NOT dropped: Upwire does not act on user yet"
+            place = directive.position
+            yield Problem(message, place.file, place.line, place.column, "warn")
+    yield from loaded.config.unguarded
+
+
+def _show(addresses: Sequence[Address]) -> str:
+    """Return addresses as `listen` has them."""
+    return ", ".join(
+        f"unix:{address}" if isinstance(address, str) else _show_pair(*address)
+        for address in addresses
+    )
+
+
+def _show_pair(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _report_unacted(options: ProxyOptions, loaded: LoadedFile) -> None:
+    """List once each directive that is taken and not acted on; then warn of those that guard."""
+    accepted = loaded.config.accepted
+    if accepted and not options.quiet:
+        places = ", ".join(
+            f"{directive.name} ({os.path.basename(directive.file)}:{directive.line})"
+            for directive in accepted
+        )
+        _say(f"upwire: [notice] accepted and not acted on: {places}")
+    _say_problems(unguarded(loaded))
+
+
+def _say_problems(problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        _say(f"upwire: {problem}")
+        if isinstance(problem, MendableProblem):
+            _say(f"upwire: {problem.mend}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
