@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import re
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -82,6 +83,8 @@ class Scripted:
 def answer(status: str, *fields: str, body: str = "") -> str:
     return "\r\n".join([f"HTTP/1.1 {status}", *fields, f"Content-Length: {len(body)}", "", body])
 
+
+TLS_MEND = "see whether the port speaks HTTP, or wants wss://"
 
 SWITCH = "\r\n".join(
     [
@@ -226,10 +229,50 @@ def test_tls_is_verified(tmp_path: Path) -> None:
                 await ws.send("secret")
                 assert await ws.recv() == "secret"
             assert ws.close_code == 1000
-            with pytest.raises(ConnectError, match="certificate verify failed"):
+            with pytest.raises(
+                ConnectError, match=r"verify failed: .*; give .* ssl= .* -k"
+            ) as raised:
                 await upwire.connect(url)
-            with pytest.raises((RemoteProtocolError, StreamError)):
+            assert raised.value.phase == "TLS handshake"
+            assert isinstance(raised.value.__cause__, ssl.SSLCertVerificationError)
+            with pytest.raises(
+                StreamError, match=r"^connection .* \(does the port want wss://\?\)"
+            ):
                 await upwire.connect(url.replace("wss", "ws"))
+
+    run(main)
+
+
+def test_tls_to_a_port_without_it() -> None:
+    async def main() -> None:
+        async with upwire.serve(echo, port=0) as server:
+            with pytest.raises(ConnectError, match=r"; the port speaks no TLS: use ws://$"):
+                await upwire.connect(f"wss://127.0.0.1:{server.port}")
+
+    run(main)
+
+
+def test_an_end_over_tls_is_not_taken_for_the_wrong_scheme(tmp_path: Path) -> None:
+    async def main() -> None:
+        made = make_certificates(tmp_path)
+        context = server_context(made.certificate_file, made.key_file)
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answers.pop())
+            writer.close()
+
+        answers = [b"", b"SSH-2.0\r\n\r\n"]
+        server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+        url = f"wss://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        trusting = client_context(ca_file=made.authority_file)
+        with pytest.raises(RemoteProtocolError) as wrong:
+            await upwire.connect(url, ssl=trusting)
+        assert wrong.value.mend == ""
+        with pytest.raises(StreamError) as ended:
+            await upwire.connect(url, ssl=trusting)
+        assert "wss" not in str(ended.value)
+        server.close()
 
     run(main)
 
@@ -278,8 +321,9 @@ def test_the_body_of_a_refusal_is_bounded() -> None:
 def test_an_answer_that_is_wrong_is_refused(wrong: str) -> None:
     async def main() -> None:
         async with Scripted(wrong).listening() as url:
-            with pytest.raises(RemoteProtocolError):
+            with pytest.raises(RemoteProtocolError) as raised:
                 await upwire.connect(url)
+        assert raised.value.mend == ("" if "101" in wrong else TLS_MEND)
 
     run(main)
 

@@ -434,6 +434,16 @@ class TestClient:
         assert str(told) == f"the server answered {message}"
         assert (mend in told.mend) if mend else "nginx" not in told.mend
 
+    @pytest.mark.parametrize(
+        ("media_type", "body"),
+        [
+            ("text/html", "<center>The plain HTTP request was sent to HTTPS port</center>"),
+            ("text/plain", "Client sent an HTTP request to an HTTPS server."),
+        ],
+    )
+    def test_plain_http_to_a_port_of_tls(self, media_type: str, body: str) -> None:
+        assert self.refused(400, "Bad Request", body, media_type).mend == "use wss://"
+
     def test_credentials_are_not_guessed_where_the_origin_is_named(self) -> None:
         assert "credentials" in self.refused(403, "", "no").mend
         page = self.refused(403, "", "<p>This Origin is wrong", "text/html")

@@ -7,13 +7,19 @@ import functools
 import secrets
 from collections.abc import Generator
 from dataclasses import replace
-from ssl import SSLContext
+from ssl import SSLCertVerificationError, SSLContext, SSLError
 from types import TracebackType
 from typing import Any, Unpack
 
 from upwire.client.options import ClientKeywords, ClientOptions
 from upwire.client.url import WebSocketUrl, parse_url, redirect
-from upwire.errors import HandshakeRefused, LocalProtocolError, RemoteProtocolError, StreamError
+from upwire.errors import (
+    ConnectError,
+    HandshakeRefused,
+    LocalProtocolError,
+    RemoteProtocolError,
+    StreamError,
+)
 from upwire.net.dial import dial
 from upwire.net.http1 import HttpClientConnection
 from upwire.net.stream import Stream
@@ -21,6 +27,7 @@ from upwire.net.tls import client_context
 from upwire.net.websocket import WebSocket
 from upwire.wire.fields import Headers
 from upwire.wire.handshake import build_request, check_response, make_key
+from upwire.wire.http1 import ResponseHead
 from upwire.wire.websocket import Role
 
 REDIRECTS_MAX = 5
@@ -31,6 +38,7 @@ REFUSAL_BODY_OCTETS = 4096
 REFUSAL_BODY_TIMEOUT_S = 1.0
 """How long that content is waited for: the refusal itself is known already."""
 
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")  # by the version of OpenSSL
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CREDENTIALS = ("Authorization", "Cookie", "Host")
 
@@ -116,13 +124,7 @@ class Connecting:
 
     async def _open_at(self, url: WebSocketUrl, headers: Headers, deadline_s: float) -> WebSocket:
         """Connect to one URL and make the opening handshake there."""
-        stream = await dial(
-            url.host,
-            url.port,
-            unix=url.unix,
-            tls=(self._options.ssl or _default_context()) if url.is_secure else None,
-            timeout_s=max(deadline_s - asyncio.get_running_loop().time(), 0.0),
-        )
+        stream = await self._dial(url, deadline_s)
         try:
             async with asyncio.timeout_at(deadline_s):
                 return await self._shake_hands(stream, url, headers)
@@ -135,6 +137,25 @@ class Connecting:
                 doing=f"opening {url}",
                 is_timeout=True,
             ) from None
+
+    async def _dial(self, url: WebSocketUrl, deadline_s: float) -> Stream:
+        """Connect. A ConnectError says how to mend it, where TLS has told what is wrong."""
+        try:
+            return await dial(
+                url.host,
+                url.port,
+                unix=url.unix,
+                tls=(self._options.ssl or _default_context()) if url.is_secure else None,
+                timeout_s=max(deadline_s - asyncio.get_running_loop().time(), 0.0),
+            )
+        except ConnectError as error:
+            mend = _mend_tls(error.__cause__)
+            if not mend:
+                raise
+            message = f"{error}; {mend}"
+            raise ConnectError(
+                message, phase=error.phase, address=error.address
+            ) from error.__cause__
 
     async def _shake_hands(self, stream: Stream, url: WebSocketUrl, headers: Headers) -> WebSocket:
         options, deflate = self._options, self._options.deflate_options
@@ -153,7 +174,7 @@ class Connecting:
         )
         http = HttpClientConnection(stream, limits=options.limits)
         await http.send_head(request)
-        response = await http.read_head(timeout_s=None)
+        response = await _read_answer(http, url)
         body = b"" if response.status == 101 else await _read_some(http)
         accepted = check_response(response, key, options.subprotocols, deflate, body=body)
         return WebSocket(
@@ -170,6 +191,30 @@ class Connecting:
 @functools.cache
 def _default_context() -> SSLContext:
     return client_context()
+
+
+def _mend_tls(error: BaseException | None) -> str:
+    """Return what helps against a failed TLS handshake, "" where that is not known."""
+    if isinstance(error, SSLCertVerificationError):
+        return "give connect() an ssl= context that trusts it, or upwire connect the option -k"
+    if isinstance(error, SSLError) and error.reason in _NO_TLS:
+        return "the port speaks no TLS: use ws://"
+    return ""
+
+
+async def _read_answer(http: HttpClientConnection, url: WebSocketUrl) -> ResponseHead:
+    """Return the head of the answer. Without one, say that the port may speak TLS, not HTTP."""
+    try:
+        return await http.read_head(timeout_s=None)
+    except StreamError as error:
+        if url.is_secure:
+            raise
+        message = f"{error.message} (does the port want wss://?)"
+        raise StreamError(message, doing=error.doing) from error.__cause__
+    except RemoteProtocolError as error:
+        if not url.is_secure:
+            error.mend = error.mend or "see whether the port speaks HTTP, or wants wss://"
+        raise
 
 
 async def _read_some(http: HttpClientConnection) -> bytes:

@@ -400,6 +400,8 @@ def _usual_mend(head: ResponseHead, body: bytes, *, is_explained: bool) -> str:
     location = head.headers.get("Location")
     if 300 <= head.status < 400 and location is not None:
         return f"connect to {location!r}"
+    if head.status == 400 and b" HTTPS " in body:  # so nginx and Go refuse plain HTTP
+        return "use wss://"
     mend = _MENDS.get(head.status, "")
     if is_explained and mend == _ALL_THREE:
         return ""
