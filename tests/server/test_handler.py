@@ -82,9 +82,9 @@ def test_what_is_not_of_python_is_taken_at_its_word(built_in: object) -> None:
         (functools.partial(forgets_async), "is not async"),
         (Door(), "is not async"),
         (generate, "is not async"),
-        (nothing, r"takes \(\) -> 'None'"),
-        (greet, r"takes \(greeting: 'str', ws: 'object'"),
-        (Room.enter, r"takes \(self, ws: 'object'"),
+        (nothing, r"takes \(\)"),
+        (greet, r"takes \(greeting: "),
+        (Room.enter, r"takes \(self, ws: "),
     ],
 )
 def test_what_cannot(handler: object, why: str) -> None:
