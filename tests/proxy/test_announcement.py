@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+from upwire.conf.directives import TABLE
 from upwire.proxy import announcement
 from upwire.proxy.load import load_file
 
@@ -27,3 +29,10 @@ def test_root_stays_root(
         *([dropped] if is_warned else []),
         f"[warn] access is NOT restricted: Upwire does not act on deny yet in {path}:3:8",
     ]
+
+
+def test_the_guide_names_what_is_warned_of() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "proxy.md").read_text()
+    (listed,) = (line for line in guide.splitlines() if line.startswith("These are `allow`"))
+    names = {row.name for rows in TABLE.values() for row in rows if row.unacted and not row.acted}
+    assert names | {"user"} == set(re.findall(r"`(\w+)`", listed.partition(" where root ")[0]))

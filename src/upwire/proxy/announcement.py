@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from upwire.errors import Problem
+from upwire.net.listener import show_address
 from upwire.net.stream import Address
 from upwire.proxy.load import NGINX_VERSION, LoadedFile
 from upwire.proxy.options import ProxyOptions
@@ -74,15 +75,7 @@ def unguarded(loaded: LoadedFile) -> Iterator[Problem]:
 
 
 def _show(addresses: Sequence[Address]) -> str:
-    """Return addresses as `listen` has them."""
-    return ", ".join(
-        f"unix:{address}" if isinstance(address, str) else _show_pair(*address)
-        for address in addresses
-    )
-
-
-def _show_pair(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return ", ".join(show_address(address) for address in addresses)
 
 
 def _report_unacted(options: ProxyOptions, loaded: LoadedFile) -> None:

@@ -72,7 +72,8 @@ class ProxyOptions:
         metadata={"flags": ("-T", "--dump"), "help": "check the configuration and print its files"},
     )
     quiet: bool = field(
-        default=False, metadata={"flags": ("-q", "--quiet"), "help": "say nothing but errors"}
+        default=False,
+        metadata={"flags": ("-q", "--quiet"), "help": "say nothing but errors, and what is open"},
     )
     brief: bool = field(
         default=False, metadata={"flags": ("-v", "--brief"), "help": "print the version"}
