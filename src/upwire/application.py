@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import errno
 import importlib
-import inspect
 import logging
 import sys
 import traceback
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeGuard
+from typing import cast
 
-from upwire.errors import ConfigError, UpwireError
+from upwire.errors import ConfigError, LocalProtocolError, UpwireError
 from upwire.net.tls import server_context
-from upwire.net.websocket import WebSocket
-from upwire.server import Routes, Server, run
-
-Application = Routes | Callable[[WebSocket], Awaitable[None]]
+from upwire.server import Application, Routes, run
+from upwire.server.handler import check_handler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,18 +82,12 @@ def load(target: str) -> Application:
             found = getattr(found, part)
         except AttributeError:
             raise UpwireError(f"module {module_name} has no {name!r}") from None
-    if isinstance(found, Routes):
-        return found
-    if not _is_handler(found):
-        raise UpwireError(f"{target} is {found!r:.80}; a handler is an async function")
-    return found
-
-
-def _is_handler(found: object) -> TypeGuard[Callable[[WebSocket], Awaitable[None]]]:
-    """Whether it can be called and, where it is a function, is async below its decorators."""
-    if inspect.isfunction(found) or inspect.ismethod(found):
-        return inspect.iscoroutinefunction(inspect.unwrap(found))
-    return callable(found) and not inspect.isclass(found)
+    if not isinstance(found, Routes):
+        try:
+            check_handler(found, "ws")
+        except LocalProtocolError as error:
+            raise UpwireError(f"{target}: {error}") from None
+    return cast("Application", found)
 
 
 def _serve(application: Application, options: ServeOptions) -> None:
@@ -114,14 +104,7 @@ def _serve(application: Application, options: ServeOptions) -> None:
         origins=options.origin or None,
         subprotocols=options.subprotocol,
         max_message_octets=options.max_message_octets,
-        on_start=_announce,
     )
-
-
-def _announce(server: Server) -> None:
-    for address in server.addresses:
-        where = address if isinstance(address, str) else f"{address[0]} port {address[1]}"
-        print(f"upwire serve: listening on {where}", flush=True)
 
 
 def _explain(error: ConfigError, options: ServeOptions) -> str:
