@@ -113,6 +113,7 @@ def running(
     port = free_port()
     role = contender.roles[kind]
     filled = fill(contender, role, {**values, "port": str(port)})
+    contender.run_folder.mkdir(parents=True, exist_ok=True)  # that of a tunnel's upstream is new
     log = contender.run_folder / f"{kind}.txt"
     with log.open("wb") as output:
         process = subprocess.Popen(
