@@ -130,7 +130,8 @@ class ConnectError(UpwireError):
 class Problem:
     """One fault of a configuration file. line and column count from 1; 0 means unknown.
 
-    Its text is what nginx would log.
+    Its text is what nginx would log. mend: how it is mended, in one line of ours, where that lies
+    outside of the file or is not plain from it.
     """
 
     message: str
@@ -138,6 +139,7 @@ class Problem:
     line: int = 0
     column: int = 0
     severity: str = "emerg"
+    mend: str = ""
 
     def __str__(self) -> str:
         where = f" in {self.file}:{self.line}" if self.file else ""

@@ -12,7 +12,6 @@ from upwire.errors import ConfigError, Problem
 from upwire.net.listener import Listener
 from upwire.net.stream import Stream
 from upwire.proxy.ports import Ports
-from upwire.proxy.problem import MendableProblem
 from upwire.proxy.route import ListenAddress, Router
 
 
@@ -38,7 +37,6 @@ def test_a_refusal_with_a_mend(
 
     monkeypatch.setattr(Listener, "bind", bind)
     problem = problem_of("[::1]:8000", tmp_path)
-    assert isinstance(problem, MendableProblem)
     assert problem.mend
     assert problem.message.startswith(f"bind() to [::1]:8000 failed ({number}: ")
     assert problem.line == 1
@@ -49,7 +47,7 @@ def test_a_refusal_without_a_mend(tmp_path: Path) -> None:
     problem = problem_of(f"unix:{path}", tmp_path)
     assert problem.message == f"bind() to unix:{path} failed (2: No such file or directory)"
     assert problem.line == 1
-    assert not isinstance(problem, MendableProblem)
+    assert not problem.mend
 
 
 def test_a_name_that_is_nowhere(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from upwire.net.listener import show_address
 from upwire.net.stream import Address
 from upwire.proxy.load import NGINX_VERSION, LoadedFile
 from upwire.proxy.options import ProxyOptions
-from upwire.proxy.problem import MendableProblem
 from upwire.version import __version__
 
 
@@ -93,7 +92,7 @@ def _report_unacted(options: ProxyOptions, loaded: LoadedFile) -> None:
 def _say_problems(problems: Iterable[Problem]) -> None:
     for problem in problems:
         _say(f"upwire: {problem}")
-        if isinstance(problem, MendableProblem):
+        if problem.mend:
             _say(f"upwire: {problem.mend}")
 
 

@@ -26,7 +26,6 @@ from upwire.errors import ConfigError, Problem
 from upwire.proxy.access_log import AccessLogger
 from upwire.proxy.error_log import ErrorLogger
 from upwire.proxy.log_file import STDERR, STDOUT, LogFiles
-from upwire.proxy.problem import MendableProblem
 from upwire.proxy.route import Router
 from upwire.proxy.status import Counters
 from upwire.proxy.upstream import PeerAddress, PeerState, Upstreams
@@ -211,9 +210,7 @@ class Cycle:
             place = peer.position
             message = f'host not found in upstream "{peer.host}"'
             mend = f"--add-host {peer.host}=ADDRESS makes the name known"
-            problems.append(
-                MendableProblem(message, place.file, place.line, place.column, mend=mend)
-            )
+            problems.append(Problem(message, place.file, place.line, place.column, mend=mend))
 
 
 def upstream_key(passed: ProxyPass) -> str:

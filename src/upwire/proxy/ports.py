@@ -12,7 +12,6 @@ from upwire.errors import ConfigError, Problem
 from upwire.net.listener import BACKLOG, Listener
 from upwire.net.stream import Address, Stream
 from upwire.net.tls import server_context
-from upwire.proxy.problem import MendableProblem
 from upwire.proxy.route import ListenAddress, Router
 
 _MENDS = {  # by the system's error at bind() or listen()
@@ -136,7 +135,7 @@ def _explain_bind(listen: Listen, error: ConfigError) -> Problem:
     message = f"bind() to {address} failed ({number}: {os.strerror(number)})"
     if number not in _MENDS:
         return Problem(message, *place)
-    return MendableProblem(message, *place, mend=_MENDS[number])
+    return Problem(message, *place, mend=_MENDS[number])
 
 
 def _first_listen(address: ListenAddress, config: Config) -> tuple[Listen, Server]:

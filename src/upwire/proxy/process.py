@@ -20,7 +20,6 @@ from upwire.proxy.error_log import ErrorLogHandler
 from upwire.proxy.load import LoadedFile, load_file, parse_version
 from upwire.proxy.options import DEFAULT_CONF, ProxyOptions
 from upwire.proxy.ports import Ports
-from upwire.proxy.problem import MendableProblem
 from upwire.proxy.route import ListenAddress
 from upwire.proxy.status import Counters, StatusServer
 
@@ -63,7 +62,7 @@ def load(options: ProxyOptions) -> LoadedFile:
         if options.conf != DEFAULT_CONF or os.path.exists(options.conf_path):
             raise
         mend = "-c FILE names another; nginx.conf here, or below the folder of -p, is the default"
-        problems = [MendableProblem(one.message, mend=mend) for one in error.problems]
+        problems = [Problem(one.message, mend=mend) for one in error.problems]
         raise ConfigError(problems) from None
 
 
