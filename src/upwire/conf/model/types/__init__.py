@@ -1,0 +1,49 @@
+"""The frozen types of a configuration that was merged and found right.
+
+Durations are seconds (`_s`), sizes octets (`_octets`). Text is str decoded as latin-1, one
+character an octet, as in heads: a file name goes to the system as `name.encode("latin-1")`.
+"""
+
+from upwire.conf.model.types.config import Config
+from upwire.conf.model.types.location import (
+    AddHeader,
+    ErrorPage,
+    Location,
+    LocationSettings,
+    MatchKind,
+    Resolver,
+    Return,
+)
+from upwire.conf.model.types.logs import AccessLog, ErrorLog, LogFormat
+from upwire.conf.model.types.main import Main
+from upwire.conf.model.types.maps import Map
+from upwire.conf.model.types.proxy import Buffers, ProxyPass, ProxyRedirect, ProxySettings
+from upwire.conf.model.types.server import Listen, NameKind, Server, ServerName
+from upwire.conf.model.types.upstream import Keepalive, Peer, Upstream
+
+__all__ = [
+    "AccessLog",
+    "AddHeader",
+    "Buffers",
+    "Config",
+    "ErrorLog",
+    "ErrorPage",
+    "Keepalive",
+    "Listen",
+    "Location",
+    "LocationSettings",
+    "LogFormat",
+    "Main",
+    "Map",
+    "MatchKind",
+    "NameKind",
+    "Peer",
+    "ProxyPass",
+    "ProxyRedirect",
+    "ProxySettings",
+    "Resolver",
+    "Return",
+    "Server",
+    "ServerName",
+    "Upstream",
+]

@@ -1,0 +1,35 @@
+"""A whole configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from upwire.conf.directives import Version
+from upwire.conf.model.types.logs import LogFormat
+from upwire.conf.model.types.main import Main
+from upwire.conf.model.types.maps import Map
+from upwire.conf.model.types.server import Server
+from upwire.conf.model.types.upstream import Upstream
+from upwire.conf.syntax import Directive
+from upwire.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration. maps are keyed by variable, without "$".
+
+    accepted: directives that nginx knows and that are not acted on, each at its first place.
+    unguarded: a warning for each place where one of them guards something that is now open.
+    warnings: what nginx would write at `warn` and then start.
+    """
+
+    main: Main
+    servers: tuple[Server, ...]
+    upstreams: Mapping[str, Upstream]
+    maps: Mapping[str, Map]
+    log_formats: Mapping[str, LogFormat]
+    version: Version
+    accepted: tuple[Directive, ...] = ()
+    unguarded: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()

@@ -1,0 +1,122 @@
+"""A `location`, and all that holds for a request that it answers."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from upwire.conf.model.types.logs import AccessLog, ErrorLog
+from upwire.conf.model.types.proxy import ProxySettings
+from upwire.conf.regex import Regex
+from upwire.conf.syntax import Position
+from upwire.conf.variables import Template
+
+
+class MatchKind(enum.Enum):
+    """How a location matches a URI."""
+
+    PREFIX = ""
+    EXACT = "="
+    PREFIX_NO_REGEX = "^~"
+    REGEX = "~"
+    REGEX_NOCASE = "~*"
+    NAMED = "@"
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """`return`: a status, and a body, or a URL where the status is 301, 302, 303, 307 or 308.
+
+    `return URL` has status 302; `return 444` closes without an answer. text None: nginx's own page.
+    """
+
+    status: int
+    text: Template | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """What `error_page` does for one status.
+
+    answer None keeps the status; 0 takes that of uri's own response ("="); else it is the answer.
+    uri starts with "/" (internal redirect), with "@" (named location), or is a URL (redirect).
+    """
+
+    status: int
+    uri: Template
+    answer: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddHeader:
+    """`add_header`: only for 200, 201, 204, 206, 301-304, 307 and 308 unless always."""
+
+    name: str
+    value: Template
+    always: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """`resolver`: name servers as (host, port), and how long an answer holds."""
+
+    servers: tuple[tuple[str, int], ...]
+    valid_s: float | None = None
+    ipv4: bool = True
+    ipv6: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LocationSettings:
+    """What holds for a request that this level answers, inherited values included.
+
+    root or alias is set, never both. client_max_body_octets 0 means no limit.
+    keepalive_timeout_s 0 closes after each response. keepalive_header_s: `Keep-Alive: timeout=`.
+    proxy.pass_ None and handler None: files below root. handler: the directive that answers, such
+    as "proxy_pass", "stub_status", or one that is not acted on, such as "fastcgi_pass".
+    """
+
+    proxy: ProxySettings
+    handler: str | None = None
+    root: Template | None = None
+    alias: Template | None = None
+    index: tuple[Template, ...] = ()
+    types: Mapping[str, str] = field(default_factory=dict)
+    default_type: str = "text/plain"
+    access_logs: tuple[AccessLog, ...] = ()
+    error_logs: tuple[ErrorLog, ...] = ()
+    error_pages: tuple[ErrorPage, ...] = ()
+    add_headers: tuple[AddHeader, ...] = ()
+    return_: Return | None = None
+    client_max_body_octets: int = 1 << 20
+    client_body_timeout_s: float = 60.0
+    send_timeout_s: float = 60.0
+    keepalive_timeout_s: float = 75.0
+    keepalive_header_s: int | None = None
+    keepalive_requests: int = 1000
+    keepalive_time_s: float = 3600.0
+    lingering_timeout_s: float = 5.0
+    tcp_nodelay: bool = True
+    server_tokens: str = "on"
+    etag: bool = True
+    absolute_redirect: bool = True
+    server_name_in_redirect: bool = False
+    port_in_redirect: bool = True
+    recursive_error_pages: bool = False
+    log_not_found: bool = True
+    internal: bool = False
+    resolver: Resolver | None = None
+    resolver_timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A `location`. pattern is as written, for NAMED without "@"; regex for the two REGEX kinds."""
+
+    kind: MatchKind
+    pattern: str
+    settings: LocationSettings
+    position: Position
+    regex: Regex | None = None
+    locations: tuple[Location, ...] = ()
