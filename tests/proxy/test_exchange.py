@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from kit.proxy_site import LISTENING, Visit, cycle_of, get, read_to_end, visit
-from upwire.proxy.exchange import PHASES
+from upwire.proxy import exchange
+from upwire.proxy.exchange import PHASES, Handler
+from upwire.proxy.request import Handled, Outcome, Phase, Request
 
 
 def answer(directives: str, request: str, folder: Path) -> tuple[int, bytes, dict[str, str]]:
@@ -29,7 +31,54 @@ def status(directives: str, request: str, folder: Path) -> int:
 
 
 def test_the_phases_are_nginxs() -> None:
-    assert [name for name, _ in PHASES] == ["server_rewrite", "find_config", "rewrite", "content"]
+    assert [phase for phase, _ in PHASES] == list(Phase)
+
+
+def verdict(handled: Handled) -> Handler:
+    """Return a handler of the access phase that always says so, with a challenge for 401."""
+
+    async def check(request: Request) -> Handled:
+        if handled == 401:
+            request.added_fields.append(("WWW-Authenticate", "Basic"))
+        return handled
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("satisfy", "verdicts", "expected"),
+    [
+        ("all", [None, None], 200),
+        ("all", [Outcome.ALLOWED, 403], 403),
+        ("all", [403, Outcome.ALLOWED], 403),
+        ("all", [401], 401),
+        ("any", [403, Outcome.ALLOWED], 200),
+        ("any", [401, Outcome.ALLOWED], 200),
+        ("any", [None, Outcome.ALLOWED, 401], 200),
+        ("any", [403, 401], 401),
+        ("any", [401, 403], 401),
+        ("any", [403, None], 403),
+        ("any", [500, Outcome.ALLOWED], 500),
+    ],
+)
+def test_satisfy(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    satisfy: str,
+    verdicts: list[Handled],
+    expected: int,
+) -> None:
+    handlers = tuple(verdict(handled) for handled in verdicts)
+    phases = [(phase, handlers if phase is Phase.ACCESS else own) for phase, own in PHASES]
+    monkeypatch.setattr(exchange, "PHASES", tuple(phases))
+    (tmp_path / "html").mkdir()
+    (tmp_path / "html" / "page").write_text("in")
+    directives = f"satisfy {satisfy}; auth_delay 1ms;"
+    got = answer(directives, "GET /page HTTP/1.0\r\n\r\n", tmp_path)
+    assert got[0] == expected
+    assert ("www-authenticate" in got[2]) == (expected == 401)
+    log = (tmp_path / "error.log").read_text()
+    assert ("delaying unauthorized request" in log) == (expected == 401)
 
 
 @pytest.mark.parametrize(

@@ -165,9 +165,9 @@ def test_maps_capture(cycle: Cycle) -> None:
 def test_a_volatile_map_is_asked_each_time(cycle: Cycle) -> None:
     request = make_request(cycle)
     look_up(request, "fresh")
-    assert "fresh" not in request.map_values
+    assert "fresh" not in request.variables
     look_up(request, "mapped")
-    assert request.map_values["mapped"] == "none"
+    assert request.variables["mapped"] == "none"
 
 
 def test_captures_of_the_location(cycle: Cycle) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 
@@ -9,7 +10,7 @@ from upwire.conf.regex import RegexFailed
 from upwire.errors import RemoteProtocolError, StreamError
 from upwire.proxy.body import is_too_large
 from upwire.proxy.modules import index, proxy, rewrite, static, stub_status
-from upwire.proxy.request import Handled, Outcome, Request
+from upwire.proxy.request import Handled, Outcome, Phase, Request
 from upwire.proxy.special_response import answer
 from upwire.proxy.target import escape_path, parse_host, parse_target
 
@@ -20,8 +21,6 @@ Handler = Callable[[Request], Awaitable[Handled]]
 
 async def find_config(request: Request) -> Handled:
     """Choose the location for the path, and hold the request to its limits."""
-    if request.is_settled:
-        return None
     route = request.cycle.router.locations_of(request.server).find(request.uri)
     request.settle(route.location)
     request.capture(route.captures)
@@ -49,16 +48,23 @@ async def refuse_unknown_handler(request: Request) -> Handled:
     return 501
 
 
-PHASES: tuple[tuple[str, tuple[Handler, ...]], ...] = (
-    ("server_rewrite", (rewrite.return_of_server,)),
-    ("find_config", (find_config,)),
-    ("rewrite", (rewrite.return_of_location,)),
+PHASES: tuple[tuple[Phase, tuple[Handler, ...]], ...] = (
+    (Phase.POST_READ, ()),
+    (Phase.SERVER_REWRITE, (rewrite.return_of_server,)),
+    (Phase.FIND_CONFIG, (find_config,)),
+    (Phase.REWRITE, (rewrite.return_of_location,)),
+    (Phase.PREACCESS, ()),
+    (Phase.ACCESS, ()),
+    (Phase.PRECONTENT, ()),
     (
-        "content",
+        Phase.CONTENT,
         (refuse_unknown_handler, proxy.answer, stub_status.answer, index.answer, static.answer),
     ),
 )
-"""Every handler that a request meets, in order, until one of them answers."""
+"""Every handler that a request meets, in the order of Phase, until one of them answers."""
+
+_REFUSALS = frozenset({401, 403, 407})  # what `satisfy any` lets another handler overrule
+_CHALLENGES = frozenset({"www-authenticate", "proxy-authenticate"})
 
 
 class Exchange:
@@ -146,9 +152,14 @@ class Exchange:
 
 
 async def run_phases(request: Request) -> Handled:
-    """Run the handlers until one answers; 404 where none does."""
+    """Run the handlers from the request's `entry` on until one answers; 404 where none does."""
     try:
-        for _, handlers in PHASES:
+        for phase, handlers in PHASES[request.entry.value - 1 :]:
+            if phase is Phase.ACCESS:
+                handled = await _check_access(request, handlers)
+                if handled is not None:
+                    return handled
+                continue
             for handler in handlers:
                 handled = await handler(request)
                 if handled is not None:
@@ -156,6 +167,41 @@ async def run_phases(request: Request) -> Handled:
     except RegexFailed as error:
         return fail_match(request, error)
     return 404
+
+
+async def _check_access(request: Request, handlers: tuple[Handler, ...]) -> Handled:
+    """Ask the handlers of the access phase, all or any of which `satisfy` wants to be content.
+
+    A subrequest gets in where its main request has got in.
+    """
+    if request.main is not request:
+        return None
+    is_any_enough = request.settings.satisfy == "any"
+    refusal: Handled = None
+    for handler in handlers:
+        handled = await handler(request)
+        if handled is Outcome.ALLOWED and is_any_enough:
+            request.added_fields[:] = [
+                field for field in request.added_fields if field[0].lower() not in _CHALLENGES
+            ]
+            return None
+        if handled is None or handled is Outcome.ALLOWED:
+            continue
+        if not is_any_enough or handled not in _REFUSALS:
+            return await _refuse_access(request, handled)
+        refusal = handled if refusal in (None, 403) else refusal
+    if refusal == 403:
+        request.log("error", "access forbidden by rule")
+    return await _refuse_access(request, refusal)
+
+
+async def _refuse_access(request: Request, handled: Handled) -> Handled:
+    """Return what the access phase gave; `auth_delay` makes guessing slow."""
+    delay_s = request.settings.auth_delay_s
+    if delay_s and handled in (401, 407):
+        request.log("info", "delaying unauthorized request")
+        await asyncio.sleep(delay_s)
+    return handled
 
 
 def fail_match(request: Request, error: RegexFailed) -> int:

@@ -25,11 +25,25 @@ class Outcome(enum.Enum):
     """What a phase's handler says, where it is neither "not mine" (None) nor an error's status."""
 
     DONE = enum.auto()  # the response is complete, or the connection is to end without one
-    RESTART = enum.auto()  # the path changed: find the location anew
+    RESTART = enum.auto()  # the path or the location changed: go on from `entry`
+    ALLOWED = enum.auto()  # the access phase: this handler lets the request in
 
 
 Handled = int | Outcome | None
 """What a handler returns; an int is the status of nginx's own page, or of `error_page`."""
+
+
+class Phase(enum.Enum):
+    """nginx's phases, in their order; the log is written in Exchange.finish()."""
+
+    POST_READ = enum.auto()
+    SERVER_REWRITE = enum.auto()
+    FIND_CONFIG = enum.auto()
+    REWRITE = enum.auto()
+    PREACCESS = enum.auto()
+    ACCESS = enum.auto()
+    PRECONTENT = enum.auto()
+    CONTENT = enum.auto()
 
 
 @dataclass(slots=True)
@@ -84,8 +98,10 @@ class Request:
     uri and args change with internal redirects; target keeps what the client wrote.
     body_text: the content, where it was read whole and is small. passed_authority: where variables
     in `proxy_pass` led.
-    is_settled: the location was named, and is not looked for by the path. is_last: the connection
-    ends after nginx's own page. status_override: what `error_page` answers in an error's place.
+    entry: the phase to go on from after a RESTART. is_last: the connection ends after nginx's own
+    page. status_override: what `error_page` answers in an error's place.
+    variables: what `set`, `map` and named groups gave, which subrequests share.
+    main: the client's own request, itself where this is no subrequest; parent: what started one.
     """
 
     __slots__ = (
@@ -96,6 +112,7 @@ class Request:
         "captures",
         "client",
         "cycle",
+        "entry",
         "head",
         "hold",
         "host",
@@ -104,13 +121,12 @@ class Request:
         "is_error_page",
         "is_internal",
         "is_last",
-        "is_settled",
         "is_uri_changed",
         "location",
         "lookup",
-        "map_values",
+        "main",
         "method",
-        "named_captures",
+        "parent",
         "passed_authority",
         "passed_is_chunked",
         "passed_octets",
@@ -126,6 +142,7 @@ class Request:
         "tries",
         "upstream_fields",
         "uri",
+        "variables",
     )
 
     def __init__(
@@ -138,6 +155,8 @@ class Request:
         http: HttpExchange | None = None,
     ) -> None:
         """head is None where the client sent none that can be read; look_up reads variables."""
+        self.main = self
+        self.parent: Request | None = None
         self.cycle = cycle
         self.client = client
         self.http = http
@@ -151,8 +170,7 @@ class Request:
         self.args = ""
         self.host = ""
         self.captures = NOTHING_CAPTURED
-        self.named_captures: dict[str, str] = {}
-        self.map_values: dict[str, str | None] = {}
+        self.variables: dict[str, str | None] = {}
         self.lookup: Lookup = lambda name: look_up(self, name)
         self.started_s = time.time()
         self.reply = Reply()
@@ -171,7 +189,7 @@ class Request:
         self.internal_redirects = 0
         self.is_internal = False
         self.is_uri_changed = False
-        self.is_settled = False
+        self.entry = Phase.POST_READ
         self.is_last = False
         self.is_error_page = False
         self.status_override: int | None = None
@@ -187,7 +205,7 @@ class Request:
         if captures is not NOTHING_CAPTURED:
             self.captures = captures
             for name, number in captures.names.items():
-                self.named_captures[name] = captures.values[number]
+                self.variables[name] = captures.values[number]
 
     def settle(self, location: Location | None) -> None:
         """Answer with the settings of location, None for the server's own."""
@@ -198,12 +216,12 @@ class Request:
         """Change the path, and say what follows: 500 when it has changed too often."""
         self.uri, self.args = uri, args
         self.is_uri_changed = True
-        self.is_settled = False
-        return self.enter_internally()
+        return self.enter(Phase.SERVER_REWRITE)
 
-    def enter_internally(self) -> Handled:
-        """Count a jump within the proxy, to a path or to a named location."""
+    def enter(self, phase: Phase) -> Handled:
+        """Count a jump within the proxy, and go on from a phase."""
         self.is_internal = True
+        self.entry = phase
         self.internal_redirects += 1
         if self.internal_redirects > INTERNAL_REDIRECTS_MAX:
             self.log("error", "rewrite or internal redirection cycle")

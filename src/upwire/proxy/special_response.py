@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from upwire.conf.model import ErrorPage
 from upwire.proxy.headers import on_one_line
-from upwire.proxy.request import Handled, Outcome, Request
+from upwire.proxy.request import Handled, Outcome, Phase, Request
 from upwire.proxy.response import absolute_location, phrase, respond, server_signature
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -92,8 +92,7 @@ def _enter_named(request: Request, name: str) -> Handled:
         request.log("error", f'could not find named location "@{name}"')
         return 500
     request.settle(location)
-    request.is_settled = True
-    return request.enter_internally()
+    return request.enter(Phase.REWRITE)
 
 
 async def _send_page(request: Request, shown: int, detail: str) -> None:

@@ -30,13 +30,13 @@ def look_up(request: Request, name: str) -> str | None:
     """Return the value of a variable; name is without "$", or the digit of a capture."""
     if name.isdecimal():
         return request.captures.get(name)
+    if name in request.variables:
+        return request.variables[name]
     if name in request.cycle.config.maps:
         return _read_map(request, name)
     reader = READERS.get(name)
     if reader is not None:
         return reader(request)
-    if name in request.named_captures:
-        return request.named_captures[name]
     for prefix, family_reader in FAMILIES.items():
         if name.startswith(prefix):
             return family_reader(request, name[len(prefix) :])
@@ -45,10 +45,8 @@ def look_up(request: Request, name: str) -> str | None:
 
 def _read_map(request: Request, name: str) -> str | None:
     """Return a map's value, found once for each request unless the map is volatile."""
-    if name in request.map_values:
-        return request.map_values[name]
     table = request.cycle.config.maps[name]
-    request.map_values[name] = None  # a map that refers to itself finds nothing
+    request.variables[name] = None  # a map that refers to itself finds nothing
     try:
         template, captures = table.find(table.source.render(request.lookup))
     except RegexFailed as error:
@@ -59,9 +57,9 @@ def _read_map(request: Request, name: str) -> str | None:
         request.capture(Captures(captures, names))
     value = template.render(request.lookup)
     if table.volatile:
-        del request.map_values[name]
+        del request.variables[name]
     else:
-        request.map_values[name] = value
+        request.variables[name] = value
     return value
 
 

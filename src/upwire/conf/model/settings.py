@@ -5,16 +5,16 @@ from __future__ import annotations
 from upwire.conf.model.assembly import Assembly, Scope, Wrong
 from upwire.conf.model.logs import effective_access_logs, read_error_log
 from upwire.conf.model.proxy import Place, read_proxy
+from upwire.conf.model.resolver import effective_resolver
 from upwire.conf.model.types import (
     AddHeader,
     ErrorPage,
     LocationSettings,
     MatchKind,
-    Resolver,
     Return,
 )
-from upwire.conf.syntax import Directive, Position
-from upwire.conf.values import parse_address, parse_time
+from upwire.conf.syntax import Directive
+from upwire.conf.values import parse_time
 from upwire.conf.variables import Template
 
 _HANDLERS = (
@@ -25,7 +25,6 @@ _DEFAULT_TYPES = {"html": "text/html", "gif": "image/gif", "jpg": "image/jpeg"}
 _DEFAULT_ROOT, _DEFAULT_INDEX = "html", "index.html"
 _BAD_REQUEST_KINDS = (494, 495, 496, 497)  # nginx's own statuses, which it answers as 400
 _DEFAULT_KEEPALIVE_S = 75.0
-_DNS_PORT = 53
 
 
 def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSettings:
@@ -62,7 +61,9 @@ def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSet
         recursive_error_pages=scope.flag("recursive_error_pages"),
         log_not_found=scope.flag("log_not_found"),
         internal=bool(scope.own("internal")),
-        resolver=_read_resolver(scope, assembly),
+        satisfy=scope.text("satisfy").lower(),
+        auth_delay_s=scope.time_s("auth_delay"),
+        resolver=effective_resolver(scope, assembly),
         resolver_timeout_s=scope.time_s("resolver_timeout"),
     )
 
@@ -219,45 +220,3 @@ def read_return(directive: Directive, assembly: Assembly) -> Return:
     if int(code) > 999:
         raise Wrong(f'invalid return code "{code}"', directive.arg_positions[0])
     return Return(int(code), assembly.template(text[0]) if text else None)
-
-
-def _read_resolver(scope: Scope, assembly: Assembly) -> Resolver | None:
-    directive = scope.one("resolver")
-    return assembly.read(read_resolver, directive) if directive is not None else None
-
-
-def read_resolver(directive: Directive, assembly: Assembly) -> Resolver:
-    """Return the name servers and options of one `resolver`."""
-    servers: list[tuple[str, int]] = []
-    valid_s: float | None = None
-    families = {"ipv4": True, "ipv6": True}
-    for text, at in zip(directive.args, directive.arg_positions, strict=True):
-        name, equals, value = text.partition("=")
-        if equals and name == "valid":
-            valid_s = _read_valid(text, at)
-        elif equals and name in families:
-            if value not in ("on", "off"):
-                raise Wrong(f"invalid parameter: {text}", at)
-            families[name] = value == "on"
-        else:
-            servers.append(_read_name_server(text, at))
-    if not any(families.values()):
-        raise Wrong('"ipv4" and "ipv6" cannot both be "off"', directive.position)
-    if not servers:
-        raise Wrong("no name servers defined", directive.position)
-    return Resolver(tuple(servers), valid_s, families["ipv4"], families["ipv6"])
-
-
-def _read_valid(text: str, at: Position) -> float:
-    try:
-        return parse_time(text.removeprefix("valid="), least_is_seconds=True)
-    except ValueError:
-        raise Wrong(f"invalid parameter: {text}", at) from None
-
-
-def _read_name_server(text: str, at: Position) -> tuple[str, int]:
-    try:
-        address = parse_address(text, _DNS_PORT)
-    except ValueError as error:
-        raise Wrong(f'{error} in resolver "{text}"', at) from None
-    return address.host, address.port

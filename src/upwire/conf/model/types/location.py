@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from upwire.conf.model.types.logs import AccessLog, ErrorLog
 from upwire.conf.model.types.proxy import ProxySettings
+from upwire.conf.model.types.resolver import Resolver
 from upwire.conf.regex import Regex
 from upwire.conf.syntax import Position
 from upwire.conf.variables import Template
@@ -58,16 +59,6 @@ class AddHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class Resolver:
-    """`resolver`: name servers as (host, port), and how long an answer holds."""
-
-    servers: tuple[tuple[str, int], ...]
-    valid_s: float | None = None
-    ipv4: bool = True
-    ipv6: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class LocationSettings:
     """What holds for a request that this level answers, inherited values included.
 
@@ -106,6 +97,8 @@ class LocationSettings:
     recursive_error_pages: bool = False
     log_not_found: bool = True
     internal: bool = False
+    satisfy: str = "all"
+    auth_delay_s: float = 0.0
     resolver: Resolver | None = None
     resolver_timeout_s: float = 30.0
 
