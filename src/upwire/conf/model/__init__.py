@@ -5,6 +5,7 @@ from upwire.conf.model.build import build
 from upwire.conf.model.types import (
     AccessLog,
     AddHeader,
+    Balance,
     Buffers,
     Config,
     ErrorLog,
@@ -27,11 +28,13 @@ from upwire.conf.model.types import (
     Server,
     ServerName,
     Upstream,
+    UpstreamZone,
 )
 
 __all__ = [
     "AccessLog",
     "AddHeader",
+    "Balance",
     "Buffers",
     "Config",
     "ErrorLog",
@@ -54,6 +57,7 @@ __all__ = [
     "Server",
     "ServerName",
     "Upstream",
+    "UpstreamZone",
     "Version",
     "build",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from upwire.conf.directives import Context, Version
-from upwire.conf.model import logs, settings
+from upwire.conf.model import logs, resolver, settings
 from upwire.conf.model.assembly import Assembly, Scope
 from upwire.conf.model.listen import check_addresses
 from upwire.conf.model.main import read_main
@@ -15,7 +15,7 @@ from upwire.conf.model.names import check_variables
 from upwire.conf.model.proxy import check_redirects
 from upwire.conf.model.server import read_server
 from upwire.conf.model.types import Config, Main
-from upwire.conf.model.upstream import declare_upstreams, read_upstream
+from upwire.conf.model.upstream import check_zones, declare_upstreams, read_upstream
 from upwire.conf.syntax import Directive, Faults, Tree
 from upwire.conf.validate import Validator
 from upwire.errors import ConfigError
@@ -36,7 +36,7 @@ _READERS: dict[str, Callable[[Directive, Assembly], object]] = {
     "error_page": settings.read_error_page,
     "add_header": settings.read_add_header,
     "return": settings.read_return,
-    "resolver": settings.read_resolver,
+    "resolver": resolver.read_resolver,
 }
 
 
@@ -77,7 +77,8 @@ def _build_http(http: Directive, main: Main, assembly: Assembly) -> Config:
     check_redirects(scope, assembly)
     servers = tuple(read_server(directive, scope, assembly) for directive in scope.own("server"))
     check_addresses(servers, assembly)
-    upstreams = [read_upstream(found, assembly) for found in assembly.upstreams.values()]
+    upstreams = [read_upstream(found, scope, assembly) for found in assembly.upstreams.values()]
+    check_zones(upstreams, assembly)
     maps = [read_map(found, assembly) for found in scope.own("map")]
     return Config(
         main=main,

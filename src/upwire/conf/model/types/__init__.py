@@ -11,19 +11,26 @@ from upwire.conf.model.types.location import (
     Location,
     LocationSettings,
     MatchKind,
-    Resolver,
     Return,
 )
 from upwire.conf.model.types.logs import AccessLog, ErrorLog, LogFormat
 from upwire.conf.model.types.main import Main
 from upwire.conf.model.types.maps import Map
 from upwire.conf.model.types.proxy import Buffers, ProxyPass, ProxyRedirect, ProxySettings
+from upwire.conf.model.types.resolver import Resolver
 from upwire.conf.model.types.server import Listen, NameKind, Server, ServerName
-from upwire.conf.model.types.upstream import Keepalive, Peer, Upstream
+from upwire.conf.model.types.upstream import (
+    Balance,
+    Keepalive,
+    Peer,
+    Upstream,
+    UpstreamZone,
+)
 
 __all__ = [
     "AccessLog",
     "AddHeader",
+    "Balance",
     "Buffers",
     "Config",
     "ErrorLog",
@@ -46,4 +53,5 @@ __all__ = [
     "Server",
     "ServerName",
     "Upstream",
+    "UpstreamZone",
 ]
