@@ -8,7 +8,12 @@ from __future__ import annotations
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-MODULES = ("upwire.load._engine", "upwire.net.relay._engine", "upwire.wire._codec")
+MODULES = (
+    "upwire.load._engine",
+    "upwire.load._handshakes",
+    "upwire.net.relay._engine",
+    "upwire.wire._codec",
+)
 
 # -O3: with -O2 the masking loop gets no vectors. C files stay out of the source tree.
 extensions = cythonize(
