@@ -22,6 +22,7 @@ from upwire.wire._codec import (
     decode_text,
     mask,
 )
+from upwire.wire.frames import Opcode
 
 KEY = b"\x37\xfa\x21\x3d"  # of RFC 6455 §5.7
 Frame = tuple[int, bool, bool, bytes]  # opcode, is_final, rsv1, payload
@@ -247,7 +248,7 @@ def test_the_counter_agrees_with_the_parser(
     assert counter.frames == len(frames)
     assert counter.messages == sum(f for o, f, _, _ in frames if o < 8)
     assert counter.control_frames == sum(o >= 8 for o, _, _, _ in frames)
-    assert counter.by_opcode == [sum(o == n for o, _, _, _ in frames) for n in range(16)]
+    assert counter.by_opcode == {n: sum(o == n for o, _, _, _ in frames) for n in Opcode}
     closes = [p for o, _, _, p in frames if o == 8]
     code = int.from_bytes(closes[0][:2], "big") if closes and len(closes[0]) > 1 else 1005
     assert counter.close_code == (code if closes else None)
@@ -281,7 +282,7 @@ def test_the_counter_says_1005_for_a_close_without_a_code() -> None:
     assert counter.close_code is None
     counter.feed(b"\x88\x00\x88\x02\x03\xe8")
     assert counter.close_code == 1005
-    assert counter.by_opcode[8] == 2
+    assert counter.by_opcode[Opcode(8)] == 2
 
 
 @pytest.mark.parametrize("step", [1, 100])

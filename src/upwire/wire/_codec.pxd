@@ -29,21 +29,23 @@ cdef class _FrameHead:
     ) noexcept nogil
 
 
+cdef int _place(int opcode) noexcept nogil
+
+
 cdef class FrameCounter:
     cdef readonly unsigned long long octets
-    cdef readonly unsigned long long frames
     cdef readonly unsigned long long messages
-    cdef readonly unsigned long long control_frames
     cdef readonly unsigned long long remaining
-    cdef readonly bint is_malformed
-    cdef readonly bint is_over_limit
-    cdef bint _is_counting
     cdef unsigned long long _limit_octets
     cdef unsigned long long _message_octets
+    cdef unsigned long long _by_opcode[6]
     cdef _FrameHead _head
     cdef bytes _held
     cdef int _close_code
-    cdef unsigned long long _by_opcode[16]
+    cdef unsigned char _first
+    cdef readonly bint is_malformed
+    cdef readonly bint is_over_limit
+    cdef bint _is_counting
 
     cpdef bytes feed(self, bytes octets)
     cpdef Py_ssize_t scan(self, const unsigned char *octets, Py_ssize_t n) noexcept nogil

@@ -19,7 +19,7 @@ except ModuleNotFoundError:
     from upwire.wire import _cython as cython
 
 from upwire.errors import RemoteProtocolError
-from upwire.wire.frames import CloseCode
+from upwire.wire.frames import CloseCode, Opcode
 
 if cython.compiled:
     from cython.cimports.cpython.bytes import PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -339,7 +339,22 @@ def _not_utf8() -> RemoteProtocolError:
     )
 
 
+def counting_head() -> _FrameHead:
+    """Return a reader for `FrameCounter`, which takes masked frames and others, with any bits."""
+    return _FrameHead(0, -1)
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _place(opcode: cython.int) -> cython.int:
+    """Return where an opcode is counted: the reserved ones between the six are never."""
+    return opcode if opcode < 0x8 else opcode - 5
+
+
 @cython.final
+@cython.no_gc
 @cython.cclass
 class FrameCounter:
     """Counts the frames of one direction of a tunnel, split anywhere; keeps no payload.
@@ -354,29 +369,46 @@ class FrameCounter:
     is_malformed (a header cannot be one, whatever the extensions) frames count no more. After
     is_over_limit nothing passes: the frame that makes its message too long is the next one.
     remaining: the payload octets that the frame which has begun still lacks.
+
+    head: a reader that counters of one thread share; each has its own otherwise.
     """
 
-    def __init__(self, *, counts_frames: bool = True, limit_octets: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        counts_frames: bool = True,
+        limit_octets: int | None = None,
+        head: _FrameHead | None = None,
+    ) -> None:
         self.octets = 0
-        self.frames = 0
         self.messages = 0
-        self.control_frames = 0
         self.remaining = 0
         self.is_malformed = False
         self.is_over_limit = False
         self._is_counting = counts_frames
         self._limit_octets = _NO_LIMIT if limit_octets is None else limit_octets
         self._message_octets = 0
-        self._head = _FrameHead(0, -1)
+        self._head = counting_head() if head is None else head
+        self._first = 0
         self._held = b""
         self._close_code = -1
         if not cython.compiled:
-            self._by_opcode = [0] * 16
+            self._by_opcode = [0] * 6
 
     @property
-    def by_opcode(self) -> list[int]:
-        """How many frames there were of each of the 16 opcodes."""
-        return [self._by_opcode[opcode] for opcode in range(16)]
+    def by_opcode(self) -> dict[Opcode, int]:
+        """How many frames there were of each opcode."""
+        return {opcode: self._by_opcode[_place(opcode)] for opcode in Opcode}
+
+    @property
+    def frames(self) -> int:
+        """How many frames there were."""
+        return sum(self.by_opcode.values())
+
+    @property
+    def control_frames(self) -> int:
+        """How many of them were control frames."""
+        return sum(number for opcode, number in self.by_opcode.items() if opcode >= 0x8)
 
     @property
     def close_code(self) -> int | None:
@@ -460,6 +492,7 @@ class FrameCounter:
         if size == 0 or not self._fits_limit():
             return 0
         self.remaining = self._head.length
+        self._first = self._head.first
         if self._head.opcode == 0x8 and self.remaining >= 2:
             if available < size + 2:
                 self.remaining = 0
@@ -516,12 +549,9 @@ class FrameCounter:
     @cython.nogil
     @cython.exceptval(check=False)
     def _end_frame(self) -> cython.void:
-        opcode: cython.int = self._head.opcode
-        self.frames += 1
-        self._by_opcode[opcode] += 1
-        if opcode >= 0x8:
-            self.control_frames += 1
-        elif self._head.first >= 0x80:
+        opcode: cython.int = self._first & 0x0F
+        self._by_opcode[_place(opcode)] += 1
+        if opcode < 0x8 and self._first >= 0x80:
             self.messages += 1
         if opcode == 0x8 and self._close_code < 0:
             self._close_code = 1005

@@ -22,7 +22,7 @@ def cclass(decorated: _Decorated) -> _Decorated:
     return decorated
 
 
-final = cfunc = ccall = with_gil = cclass
+final = cfunc = ccall = with_gil = no_gc = inline = cclass
 
 
 class _NoGil:
