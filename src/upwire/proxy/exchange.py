@@ -10,6 +10,7 @@ from upwire.conf.regex import RegexFailed
 from upwire.errors import RemoteProtocolError, StreamError
 from upwire.proxy.body import is_too_large
 from upwire.proxy.modules import index, proxy, rewrite, static, stub_status
+from upwire.proxy.output import Refused
 from upwire.proxy.request import Handled, Outcome, Phase, Request
 from upwire.proxy.special_response import answer
 from upwire.proxy.target import escape_path, parse_host, parse_target
@@ -83,7 +84,7 @@ class Exchange:
         try:
             handled: Handled = await self._begin()
             while handled is not Outcome.DONE:
-                handled = await self._go_on(handled)
+                handled = await go_on(request, handled)
         except StreamError:
             request.reply.is_cut = True
             request.log("info", "client prematurely closed connection while sending to client")
@@ -117,13 +118,6 @@ class Exchange:
         self._request.is_last = True
         return handled
 
-    async def _go_on(self, handled: Handled) -> Handled:
-        """Act on what the phases gave: run them anew, or answer with a status."""
-        if handled is Outcome.RESTART:
-            return await run_phases(self._request)
-        assert isinstance(handled, int)
-        return await answer(self._request, handled)
-
     def _read_target(self) -> Handled:
         """Take the request's host and path apart, and choose its server."""
         request = self._request
@@ -151,6 +145,17 @@ class Exchange:
         return None
 
 
+async def go_on(request: Request, handled: Handled) -> Handled:
+    """Act on what the phases gave: run them anew, or answer with a status."""
+    try:
+        if handled is Outcome.RESTART:
+            return await run_phases(request)
+        assert isinstance(handled, int)
+        return await answer(request, handled)
+    except Refused as refused:
+        return refused.status
+
+
 async def run_phases(request: Request) -> Handled:
     """Run the handlers from the request's `entry` on until one answers; 404 where none does."""
     try:
@@ -166,6 +171,8 @@ async def run_phases(request: Request) -> Handled:
                     return handled
     except RegexFailed as error:
         return fail_match(request, error)
+    except Refused as refused:
+        return refused.status
     return 404
 
 

@@ -11,6 +11,7 @@ from upwire.conf.model import Location, LocationSettings, Server
 from upwire.conf.variables import Lookup
 from upwire.net.http1 import HttpExchange
 from upwire.proxy.cycle import Cycle
+from upwire.proxy.output import NOWHERE, Sink
 from upwire.proxy.route import NOTHING_CAPTURED, Captures, ServerTable
 from upwire.proxy.target import Target
 from upwire.proxy.upstream import Hold
@@ -88,6 +89,7 @@ class Reply:
     fields: Headers = field(default_factory=Headers)
     head_octets: int = 0
     body_octets: int = 0
+    has_content: bool = True
     is_started: bool = False
     is_cut: bool = False
 
@@ -102,6 +104,9 @@ class Request:
     page. status_override: what `error_page` answers in an error's place.
     variables: what `set`, `map` and named groups gave, which subrequests share.
     main: the client's own request, itself where this is no subrequest; parent: what started one.
+    output: the first of the response's filters. sink: what is behind the last of them: the client,
+    or whoever wants a subrequest's response. inclusions: where subrequests that become a part of
+    this response put theirs. is_head_only: of a subrequest, no content is wanted.
     """
 
     __slots__ = (
@@ -117,8 +122,10 @@ class Request:
         "hold",
         "host",
         "http",
+        "inclusions",
         "internal_redirects",
         "is_error_page",
+        "is_head_only",
         "is_internal",
         "is_last",
         "is_uri_changed",
@@ -126,6 +133,7 @@ class Request:
         "lookup",
         "main",
         "method",
+        "output",
         "parent",
         "passed_authority",
         "passed_is_chunked",
@@ -136,6 +144,7 @@ class Request:
         "request_id",
         "server",
         "settings",
+        "sink",
         "started_s",
         "status_override",
         "target",
@@ -174,6 +183,10 @@ class Request:
         self.lookup: Lookup = lambda name: look_up(self, name)
         self.started_s = time.time()
         self.reply = Reply()
+        self.output: Sink = NOWHERE
+        self.sink: Sink = NOWHERE
+        self.inclusions: Sink = NOWHERE
+        self.is_head_only = False
         self.tries: list[UpstreamTry] = []
         self.hold: Hold | None = None
         self.upstream_fields = Headers()
@@ -250,6 +263,11 @@ class Request:
             if value is not None:
                 facts.append(f', {label}: "{value}"')
         return "".join(facts)
+
+    @property
+    def wants_head_only(self) -> bool:
+        """Whether the response shall have no content: to HEAD, and to some subrequests."""
+        return self.is_head_only or self.method == "HEAD"
 
     @property
     def request_line(self) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from email.utils import formatdate
-from functools import lru_cache
-
-from upwire.proxy.headers import head_octets, on_one_line
+from upwire.proxy.dates import http_date
+from upwire.proxy.filters import join_filters
+from upwire.proxy.headers import head_octets
+from upwire.proxy.modules import headers
+from upwire.proxy.output import OutputHead, Sink
 from upwire.proxy.request import Request
 from upwire.proxy.route import WILDCARDS
 from upwire.version import __version__
 from upwire.wire.fields import Headers
 from upwire.wire.http1 import ResponseHead, reason_phrase, wants_keep_alive
 
-# `add_header` without `always` adds to these alone.
-_ADDED_TO = frozenset({200, 201, 204, 206, 301, 302, 303, 304, 307, 308})
 # nginx's phrases, where they are not RFC 9110's.
 _NGINX_PHRASES = {
     302: "Moved Temporarily",
@@ -37,14 +36,36 @@ def server_signature(request: Request) -> str:
     return "upwire" if request.settings.server_tokens == "off" else f"upwire/{__version__}"
 
 
-def http_date(time_s: float) -> str:
-    """Return a time as RFC 9110 §5.6.7 writes it."""
-    return _date_of_second(int(time_s))
+class _Client(Sink):
+    """The client's connection; a head that is held goes out with the first octets behind it."""
 
+    __slots__ = ("_request", "held")
 
-@lru_cache(maxsize=16)
-def _date_of_second(second: int) -> str:
-    return formatdate(second, usegmt=True)
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.held: ResponseHead | None = None
+
+    async def send(self, octets: bytes) -> None:
+        """Send octets, waiting while the client is slow."""
+        http = self._request.http
+        assert http is not None
+        if self.held is None:
+            await http.send(octets)
+        else:
+            held, self.held = self.held, None
+            await http.start(held, octets)
+        self._request.reply.body_octets += len(octets)
+
+    async def flush(self) -> None:
+        """Send a head that is held."""
+        if self.held is not None:
+            await self.send(b"")
+
+    async def finish(self) -> None:
+        """End the response."""
+        await self.flush()
+        assert self._request.http is not None
+        await self._request.http.finish()
 
 
 async def start_response(
@@ -55,41 +76,60 @@ async def start_response(
     length: int | None,
     reason: str | None = None,
 ) -> None:
-    """Send the head of a final response; length in octets, None where it is not known.
+    """Send the head of a final response; length in octets, None where it is not known."""
+    await send_head(request, OutputHead(status, fields, length, reason=reason))
 
-    `add_header` applies here, to the upstream's responses as well as to our own, and so does the
-    status that `error_page` gives to what stands in for an error.
+
+async def send_head(request: Request, head: OutputHead, *, is_held: bool = False) -> None:
+    """Let the filters have a final response's head, and send it, is_held: with the first content.
+
+    A subrequest's is kept only. The status that `error_page` gives to what stands in for an error
+    applies here. Raises Refused where a filter wants another response.
     """
-    assert request.http is not None
     if request.status_override is not None:
-        status, reason = request.status_override, None
-    head = build_head(request, status, fields, length=length, reason=reason)
+        head.status, head.reason = request.status_override, None
+    for name, value in request.added_fields:
+        head.fields.add(name, value)
+    client = _Client(request) if request.main is request else None
+    join_filters(request, head, client or request.sink)
+    request.reply.has_content = head.has_content and not request.wants_head_only
+    sent = _complete(request, head)
     request.reply.is_started = True
-    note_head(request, head)
-    await request.http.start(head)
+    note_head(request, sent)
+    if client is not None:
+        client.held = sent
+        request.sink = client
+        if not is_held:
+            await client.flush()
 
 
 async def send(request: Request, octets: bytes) -> None:
     """Send octets of the content, waiting while the client is slow."""
-    assert request.http is not None
-    await request.http.send(octets)
-    request.reply.body_octets += len(octets)
+    if request.reply.has_content:
+        await request.output.send(octets)
+
+
+async def flush(request: Request) -> None:
+    """Let no filter hold back what can be sent now."""
+    if request.reply.has_content:
+        await request.output.flush()
 
 
 async def finish(request: Request) -> None:
     """End the content."""
-    assert request.http is not None
-    await request.http.finish()
+    if request.reply.has_content:
+        await request.output.finish()
+    else:
+        await request.sink.finish()
 
 
 async def respond(
     request: Request, status: int, fields: list[tuple[str, str]], content: bytes
 ) -> None:
     """Send a whole response; a HEAD request, 204 and 304 get its head alone."""
-    is_head_only = request.method == "HEAD" or status in (204, 304)
     length = None if status in (204, 304) else len(content)
-    await start_response(request, status, fields, length=length)
-    if content and not is_head_only:
+    await send_head(request, OutputHead(status, fields, length), is_held=True)
+    if content:
         await send(request, content)
     await finish(request)
 
@@ -102,24 +142,30 @@ def build_head(
     length: int | None,
     reason: str | None = None,
 ) -> ResponseHead:
-    """Return a head in nginx's order, Server and Date in front unless fields bring their own."""
-    names = {name.lower() for name, _ in fields}
-    is_framed = length is not None or "content-length" in names or request.head.version >= (1, 1)
+    """Return the head of a response that meets no filters: a 101, or one to what is no request."""
+    head = OutputHead(status, [*fields, *request.added_fields], length, reason=reason)
+    headers.join(request, head)
+    return _complete(request, head)
+
+
+def _complete(request: Request, head: OutputHead) -> ResponseHead:
+    """Return a head as it is sent, Server and Date in front unless its fields bring their own."""
+    fields = head.fields
     lines: list[tuple[str, str]] = []
-    if "server" not in names:
+    if "Server" not in fields:
         lines.append(("Server", server_signature(request)))
-    if "date" not in names:
+    if "Date" not in fields:
         lines.append(("Date", http_date(request.cycle.wall_clock())))
-    lines.extend(fields)
-    lines.extend(request.added_fields)
-    if length is not None and "content-length" not in names:
-        lines.append(("Content-Length", str(length)))
-    if "connection" not in names:
+    lines.extend(fields.items())
+    if head.length is not None:
+        lines.append(("Content-Length", str(head.length)))
+    if "Connection" not in fields:
+        is_framed = (
+            head.length is not None or not head.has_content or request.head.version >= (1, 1)
+        )
         lines.extend(_persistence_fields(request, is_framed=is_framed))
-    lines.extend(_added_fields(request, status))
-    return ResponseHead(
-        status, phrase(status) if reason is None else reason, (1, 1), Headers(lines)
-    )
+    reason = phrase(head.status) if head.reason is None else head.reason
+    return ResponseHead(head.status, reason, (1, 1), Headers(lines))
 
 
 def note_head(request: Request, head: ResponseHead) -> None:
@@ -162,16 +208,6 @@ def _persistence_fields(request: Request, *, is_framed: bool) -> list[tuple[str,
     timeout_s = request.settings.keepalive_header_s
     told = [("Keep-Alive", f"timeout={timeout_s}")] if timeout_s else []
     return [("Connection", "keep-alive"), *told]
-
-
-def _added_fields(request: Request, status: int) -> list[tuple[str, str]]:
-    added = []
-    for header in request.settings.add_headers:
-        if header.always or status in _ADDED_TO:
-            value = on_one_line(header.value.render(request.lookup))
-            if value:
-                added.append((header.name, value))
-    return added
 
 
 def _literal(address: str) -> str:

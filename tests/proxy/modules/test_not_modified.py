@@ -1,13 +1,19 @@
-"""Conditional requests, as values."""
+"""Conditional requests, as values and over files."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+from pathlib import Path
+
 import pytest
 
-from upwire.proxy.modules.not_modified import check_conditions, has_etag, parse_date
+from kit.proxy_site import LISTENING, cycle_of, get
+from upwire.proxy.modules.not_modified import check_conditions, has_etag
 from upwire.wire.fields import Headers
 
 THEN = "Sun, 06 Nov 1994 08:49:37 GMT"
+EARLIER = "Sun, 06 Nov 1994 08:49:36 GMT"
 LATER = "Sun, 06 Nov 1994 08:49:38 GMT"
 TAG = '"abc"'
 
@@ -33,7 +39,7 @@ TAG = '"abc"'
         ({"If-Match": f"W/{TAG}"}, 412),
         ({"If-Unmodified-Since": THEN}, None),
         ({"If-Unmodified-Since": LATER}, None),
-        ({"If-Unmodified-Since": "Mon, 28 Sep 1970 06:00:00 GMT"}, 412),
+        ({"If-Unmodified-Since": EARLIER}, 412),
         ({"If-Unmodified-Since": "nonsense"}, 412),
     ],
 )
@@ -41,10 +47,44 @@ def test_conditions(fields: dict[str, str], status: int | None) -> None:
     assert check_conditions(Headers(fields), THEN, TAG) == status
 
 
-def test_a_file_without_a_tag() -> None:
+@pytest.mark.parametrize(
+    ("comparison", "since", "status"),
+    [
+        ("off", THEN, None),
+        ("before", LATER, 304),
+        ("before", THEN, 304),
+        ("before", EARLIER, None),
+        ("before", "nonsense", None),
+    ],
+)
+def test_comparisons(comparison: str, since: str, status: int | None) -> None:
+    assert check_conditions(Headers({"If-Modified-Since": since}), THEN, "", comparison) == status
+
+
+def test_a_content_without_a_date() -> None:
+    assert check_conditions(Headers({"If-Modified-Since": THEN}), None, TAG) is None
+    assert check_conditions(Headers({"If-Unmodified-Since": THEN}), None, TAG) == 412
+
+
+def test_a_content_without_a_tag() -> None:
     assert not has_etag(TAG, "", is_weak=True)
+    assert has_etag("*", "", is_weak=True)
 
 
-@pytest.mark.parametrize("value", ["", "x", "Sun, 99 Nov 1994 08:49:37 GMT", THEN])
-def test_dates(value: str) -> None:
-    assert (parse_date(value) == 784111777) == (value == THEN)
+def test_files(tmp_path: Path) -> None:
+    page = tmp_path / "html" / "page.html"
+    page.parent.mkdir()
+    page.write_text("page")
+    os.utime(page, (784111777, 784111777))
+    directives = "error_page 412 /page.html; location /page { if_modified_since before; }"
+
+    async def run() -> None:
+        with cycle_of(LISTENING.format(directives=directives), tmp_path) as cycle:
+            got = await get(cycle, "/page.html", f"If-Modified-Since: {LATER}")
+            assert (got.status, got.content) == (304, b"")
+            assert "content-type" not in got.fields
+            assert got.fields["last-modified"] == THEN
+            got = await get(cycle, "/page.html", 'If-Match: "x"')
+            assert (got.status, got.content) == (412, b"page")
+
+    asyncio.run(run())

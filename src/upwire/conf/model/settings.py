@@ -14,7 +14,7 @@ from upwire.conf.model.types import (
     Return,
 )
 from upwire.conf.syntax import Directive
-from upwire.conf.values import parse_time
+from upwire.conf.values import parse_number, parse_time
 from upwire.conf.variables import Template
 
 _HANDLERS = (
@@ -61,11 +61,18 @@ def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSet
         recursive_error_pages=scope.flag("recursive_error_pages"),
         log_not_found=scope.flag("log_not_found"),
         internal=bool(scope.own("internal")),
+        max_ranges=_read_max_ranges(scope),
+        if_modified_since=scope.text("if_modified_since").lower(),
         satisfy=scope.text("satisfy").lower(),
         auth_delay_s=scope.time_s("auth_delay"),
         resolver=effective_resolver(scope, assembly),
         resolver_timeout_s=scope.time_s("resolver_timeout"),
     )
+
+
+def _read_max_ranges(scope: Scope) -> int | None:
+    args = scope.args("max_ranges")
+    return parse_number(args[0]) if args else None
 
 
 def _read_handler(scope: Scope) -> str | None:

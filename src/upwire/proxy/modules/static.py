@@ -1,4 +1,4 @@
-"""ngx_http_static_module, with the filters that its files meet: conditions and ranges."""
+"""ngx_http_static_module: files."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import stat
 from dataclasses import dataclass
 
 from upwire.conf.model import MatchKind
-from upwire.proxy.modules.not_modified import check_conditions
-from upwire.proxy.modules.range import ByteRange, select_range
+from upwire.proxy.dates import http_date
+from upwire.proxy.output import OutputHead
 from upwire.proxy.request import Handled, Outcome, Request
-from upwire.proxy.response import finish, http_date, respond, send, start_response
+from upwire.proxy.response import finish, send, send_head
 from upwire.proxy.target import escape_path
 
 PIECE_OCTETS = 64 * 1024
@@ -107,39 +107,25 @@ def _refuse(request: Request, path: str, error: OSError) -> Handled:
 
 
 async def _send_file(request: Request, file: File) -> Handled:
-    modified = http_date(file.modified_s)
-    etag = file.etag if request.settings.etag else ""
-    validators = [("Last-Modified", modified)] + ([("ETag", etag)] if etag else [])
-    whole = ByteRange(0, file.size_octets)
-    status, part = request.status_override or 200, whole
-    if status == 200:
-        condition = check_conditions(request.head.headers, modified, etag)
-        if condition == 304:
-            await respond(request, 304, validators, b"")
-            return Outcome.DONE
-        if condition is not None:
-            return condition
-        part = select_range(request.head.headers, file.size_octets, modified, etag) or whole
-    fields = [("Content-Type", content_type(request)), *validators, ("Accept-Ranges", "bytes")]
-    if part is not whole:
-        status = 206
-        if not part.is_satisfiable:
-            request.added_fields.append(("Content-Range", f"bytes */{file.size_octets}"))
-            return 416
-        described = f"bytes {part.start}-{part.end - 1}/{file.size_octets}"
-        fields.append(("Content-Range", described))
-    await start_response(request, status, fields, length=part.end - part.start)
-    await _send_part(request, file, part)
+    fields = [
+        ("Content-Type", content_type(request)),
+        ("Last-Modified", http_date(file.modified_s)),
+    ]
+    if request.settings.etag:
+        fields.append(("ETag", file.etag))
+    head = OutputHead(200, fields, file.size_octets, allows_ranges=True, allows_conditions=True)
+    await send_head(request, head, is_held=True)
+    await _send_content(request, file)
+    await finish(request)
     return Outcome.DONE
 
 
-async def _send_part(request: Request, file: File, part: ByteRange) -> None:
-    """Send part of the file; one that shrank meanwhile cuts the response, so the client knows."""
-    at = part.end if request.method == "HEAD" else part.start
-    while at < part.end:
-        octets = os.pread(file.descriptor, min(PIECE_OCTETS, part.end - at), at)
+async def _send_content(request: Request, file: File) -> None:
+    """Send the file; one that shrank meanwhile cuts the response, so the client knows."""
+    at = 0 if request.reply.has_content else file.size_octets
+    while at < file.size_octets:
+        octets = os.pread(file.descriptor, min(PIECE_OCTETS, file.size_octets - at), at)
         if not octets:
             raise OSError(errno.EIO, f"file shrank to {at} octets while it was sent")
         await send(request, octets)
         at += len(octets)
-    await finish(request)

@@ -66,6 +66,7 @@ class LocationSettings:
     keepalive_timeout_s 0 closes after each response. keepalive_header_s: `Keep-Alive: timeout=`.
     proxy.pass_ None and handler None: files below root. handler: the directive that answers, such
     as "proxy_pass", "stub_status", or one that is not acted on, such as "fastcgi_pass".
+    max_ranges None: any number.
     """
 
     proxy: ProxySettings
@@ -97,6 +98,8 @@ class LocationSettings:
     recursive_error_pages: bool = False
     log_not_found: bool = True
     internal: bool = False
+    max_ranges: int | None = None
+    if_modified_since: str = "exact"
     satisfy: str = "all"
     auth_delay_s: float = 0.0
     resolver: Resolver | None = None
