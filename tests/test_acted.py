@@ -54,6 +54,7 @@ READ_ELSEWHERE = {"daemon"}
 WITHOUT_A_FIELD = {
     *("events", "http", "include", "log_format", "map", "server", "upstream"),
     *("proxy_pass_header", "ssl_certificate_key", "stub_status"),
+    *("hash", "ip_hash", "least_conn", "random"),
 }
 
 UPSTREAM = Context.UPSTREAM

@@ -195,8 +195,16 @@ class Cycle:
     def _add_upstreams(
         self, key: str, states: Sequence[PeerState], upstream: Upstream | None
     ) -> None:
-        keepalive = upstream.keepalive if upstream is not None else None
-        self.upstreams[key] = Upstreams(key, states, keepalive=keepalive, clock=self.clock)
+        if upstream is None:
+            self.upstreams[key] = Upstreams(key, states, keepalive=None, clock=self.clock)
+            return
+        self.upstreams[key] = Upstreams(
+            key,
+            states,
+            keepalive=upstream.keepalive,
+            clock=self.clock,
+            balance=upstream.balance,
+        )
 
     def _addresses(self, peer: Peer, problems: list[Problem]) -> Iterator[PeerAddress]:
         """Yield each address of a peer; a name without one is a problem, in nginx's words."""

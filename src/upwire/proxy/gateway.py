@@ -57,7 +57,7 @@ class Gateway:
         self._request = request
         self._destination = destination
         self._body = body
-        self._selection = destination.upstreams.select()
+        self._selection = destination.upstreams.select(request.lookup)
         self._started_s = request.cycle.clock()
         self._is_sent = False
 
@@ -188,7 +188,7 @@ class Gateway:
 
     def _give_up(self, hold: Hold, failed: TryFailed) -> None:
         """Release a peer that failed; raises the failure again where no other may be asked."""
-        if self._release(hold, has_failed=True):
+        if self._release(hold, has_failed=True, is_lost=failed.kind == "error"):
             message = f"upstream server temporarily disabled while {failed.doing}"
             self._request.log("warn", message)
         if not self._may_retry(failed.kind):
@@ -269,9 +269,9 @@ class Gateway:
             self._release(hold, has_failed=False)
         return Outcome.DONE
 
-    def _release(self, hold: Hold, *, has_failed: bool) -> bool:
+    def _release(self, hold: Hold, *, has_failed: bool, is_lost: bool = False) -> bool:
         self._request.hold = None
-        return hold.release(has_failed=has_failed)
+        return hold.release(has_failed=has_failed, is_lost=is_lost)
 
     def _settle(self, attempt: UpstreamTry) -> None:
         attempt.end(self._request.cycle.clock())

@@ -6,5 +6,5 @@ from upwire.conf.directives.spec import UP, DirectiveSpec
 
 D = partial(DirectiveSpec, module="ngx_http_upstream_hash_module")
 ROWS: list[DirectiveSpec] = [
-    D("hash", UP, arity="12", repeats=True),
+    D("hash", UP, arity="12", repeats=True, acted=True),
 ]

@@ -6,5 +6,5 @@ from upwire.conf.directives.spec import UP, DirectiveSpec
 
 D = partial(DirectiveSpec, module="ngx_http_upstream_ip_hash_module")
 ROWS: list[DirectiveSpec] = [
-    D("ip_hash", UP, arity="0", repeats=True),
+    D("ip_hash", UP, arity="0", repeats=True, acted=True),
 ]

@@ -6,5 +6,5 @@ from upwire.conf.directives.spec import UP, DirectiveSpec
 
 D = partial(DirectiveSpec, module="ngx_http_upstream_least_conn_module")
 ROWS: list[DirectiveSpec] = [
-    D("least_conn", UP, arity="0", repeats=True),
+    D("least_conn", UP, arity="0", repeats=True, acted=True),
 ]

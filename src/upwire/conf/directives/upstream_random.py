@@ -6,5 +6,5 @@ from upwire.conf.directives.spec import UP, DirectiveSpec
 
 D = partial(DirectiveSpec, module="ngx_http_upstream_random_module")
 ROWS: list[DirectiveSpec] = [
-    D("random", UP, arity="012", repeats=True),
+    D("random", UP, arity="012", repeats=True, acted=True),
 ]

@@ -1,0 +1,16 @@
+"""Which peer of an upstream gets a request, how failures count, and the idle connections."""
+
+from upwire.proxy.upstream.keepalive import Clock, IdleConnections, UpstreamConnection
+from upwire.proxy.upstream.peers import PeerAddress, PeerState
+from upwire.proxy.upstream.selection import Hold, Selection, Upstreams
+
+__all__ = [
+    "Clock",
+    "Hold",
+    "IdleConnections",
+    "PeerAddress",
+    "PeerState",
+    "Selection",
+    "UpstreamConnection",
+    "Upstreams",
+]
