@@ -13,6 +13,8 @@ MODULES = (
     "upwire.load._handshakes",
     "upwire.net.relay._engine",
     "upwire.wire._codec",
+    "upwire.wire._headers",
+    "upwire.wire.http1._head_lines",
 )
 
 # -O3: with -O2 the masking loop gets no vectors. C files stay out of the source tree.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from upwire.errors import LocalProtocolError, RemoteProtocolError
-from upwire.net.http1.message import NO_CONTENT, ContentWriter, MessageReader
+from upwire.net.http1.message import ContentWriter, MessageReader
 from upwire.net.stream import Stream
 from upwire.wire.http1 import (
     DEFAULT_LIMITS,
+    NO_CONTENT,
     BodyKind,
     HeadLimits,
     RequestHead,

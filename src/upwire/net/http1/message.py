@@ -9,14 +9,13 @@ from upwire.errors import LocalProtocolError, StreamError
 from upwire.net.stream import Stream
 from upwire.wire.http1 import (
     LAST_CHUNK,
+    NO_CONTENT,
     BodyDecoder,
     BodyKind,
     Framing,
     HeadLimits,
     encode_chunk,
 )
-
-NO_CONTENT = Framing(BodyKind.NONE)
 
 Head_co = TypeVar("Head_co", covariant=True)
 

@@ -12,12 +12,14 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from upwire.errors import LocalProtocolError, RemoteProtocolError, StreamError
-from upwire.net.http1.message import NO_CONTENT, ContentWriter, MessageReader
+from upwire.net.http1.message import ContentWriter, MessageReader
 from upwire.net.stream import Stream
 from upwire.wire.fields import Headers, has_token
 from upwire.wire.handshake import refusal
 from upwire.wire.http1 import (
+    CHUNKED,
     DEFAULT_LIMITS,
+    NO_CONTENT,
     BodyKind,
     Framing,
     HeadLimits,
@@ -230,7 +232,7 @@ class HttpExchange:
             raise LocalProtocolError(str(error)) from error
         if framing.kind is BodyKind.UNTIL_CLOSE and is_chunkable:
             headers.set("Transfer-Encoding", "chunked")
-            framing = Framing(BodyKind.CHUNKED)
+            framing = CHUNKED
         if not self._may_persist(headers, framing):
             self.is_persistent = False
             _say_close(headers)
@@ -289,10 +291,13 @@ class HttpConnection:
         """Whether another request may follow the current one."""
         return not self._is_draining and self.requests < self._requests_max
 
-    def drain(self) -> None:
-        """End after the current request; at once, where none is being read or answered."""
+    def drain(self, *, spares_idle: bool = False) -> None:
+        """End after the current request; at once, where none is being read or answered.
+
+        spares_idle: then after the next one, which may be on its way.
+        """
         self._is_draining = True
-        if self._state is _State.IDLE and not self._reader.has_octets:
+        if not spares_idle and self._state is _State.IDLE and not self._reader.has_octets:
             self.stream.close()
 
     async def serve(self, handler: Callable[[HttpExchange], Awaitable[None]]) -> None:

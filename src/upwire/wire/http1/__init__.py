@@ -4,7 +4,9 @@ Strict where a second reading of the same octets would let a request be smuggled
 """
 
 from upwire.wire.http1.content import (
+    CHUNKED,
     LAST_CHUNK,
+    NO_CONTENT,
     BodyDecoder,
     BodyKind,
     Framing,
@@ -14,8 +16,6 @@ from upwire.wire.http1.content import (
     wants_keep_alive,
 )
 from upwire.wire.http1.heads import (
-    DEFAULT_LIMITS,
-    HeadLimits,
     RequestHead,
     RequestHeadParser,
     ResponseHead,
@@ -27,10 +27,13 @@ from upwire.wire.http1.heads import (
     serialize_request,
     serialize_response,
 )
+from upwire.wire.http1.limits import DEFAULT_LIMITS, HeadLimits
 
 __all__ = [
+    "CHUNKED",
     "DEFAULT_LIMITS",
     "LAST_CHUNK",
+    "NO_CONTENT",
     "BodyDecoder",
     "BodyKind",
     "Framing",

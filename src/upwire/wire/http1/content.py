@@ -10,15 +10,14 @@ import re
 from dataclasses import dataclass
 
 from upwire.errors import RemoteProtocolError
-from upwire.wire.fields import Headers, has_token, tokens
+from upwire.wire.fields import Headers, tokens
+from upwire.wire.http1._head_lines import parse_field_line
 from upwire.wire.http1.heads import (
-    DEFAULT_LIMITS,
-    HeadLimits,
     RequestHead,
     ResponseHead,
     Version,
-    parse_field_line,
 )
+from upwire.wire.http1.limits import DEFAULT_LIMITS, HeadLimits
 
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -45,6 +44,11 @@ class Framing:
 
     kind: BodyKind
     length: int | None = None
+
+
+NO_CONTENT = Framing(BodyKind.NONE)
+CHUNKED = Framing(BodyKind.CHUNKED)
+UNTIL_CLOSE = Framing(BodyKind.UNTIL_CLOSE)
 
 
 class _State(enum.Enum):
@@ -208,7 +212,7 @@ def request_framing(head: RequestHead) -> Framing:
     coding that we do not know (501; nginx has it too where chunked is not the last coding, for
     which RFC 9112 §6.3 has 400).
     """
-    return _declared_framing(head.version, head.headers) or Framing(BodyKind.NONE)
+    return _declared_framing(head.version, head.headers) or NO_CONTENT
 
 
 def response_framing(head: ResponseHead, request_method: str) -> Framing:
@@ -218,10 +222,10 @@ def response_framing(head: ResponseHead, request_method: str) -> Framing:
     that we do not know. Both together are refused, not mended: they are how responses are split.
     """
     if request_method == "HEAD" or head.status < 200 or head.status in (204, 304):
-        return Framing(BodyKind.NONE)
+        return NO_CONTENT
     if request_method == "CONNECT" and head.status < 300:
-        return Framing(BodyKind.NONE)
-    return _declared_framing(head.version, head.headers) or Framing(BodyKind.UNTIL_CLOSE)
+        return NO_CONTENT
+    return _declared_framing(head.version, head.headers) or UNTIL_CLOSE
 
 
 def encode_chunk(octets: bytes) -> bytes:
@@ -231,9 +235,8 @@ def encode_chunk(octets: bytes) -> bytes:
 
 def wants_keep_alive(version: Version, headers: Headers) -> bool:
     """Whether the sender of a message lets the connection persist. RFC 9112 §9.3."""
-    if has_token(headers, "Connection", "close"):
-        return False
-    return version >= (1, 1) or has_token(headers, "Connection", "keep-alive")
+    options = tokens(headers, "Connection")
+    return "close" not in options and (version >= (1, 1) or "keep-alive" in options)
 
 
 def _declared_framing(version: Version, headers: Headers) -> Framing | None:
@@ -247,7 +250,7 @@ def _declared_framing(version: Version, headers: Headers) -> Framing | None:
         raise RemoteProtocolError("both Transfer-Encoding and Content-Length", "RFC 9112 §6.1")
     codings = tokens(headers, "Transfer-Encoding")
     if codings == ["chunked"]:
-        return Framing(BodyKind.CHUNKED)
+        return CHUNKED
     unknown = [coding for coding in codings if coding != "chunked"]
     if unknown:
         raise RemoteProtocolError(

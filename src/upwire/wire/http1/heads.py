@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from upwire.errors import LocalProtocolError, RemoteProtocolError
-from upwire.wire.fields import OWS, TCHAR, Headers, is_token
+from upwire.wire.fields import TCHAR, Headers
+from upwire.wire.http1._head_lines import HeadLines
+from upwire.wire.http1.limits import DEFAULT_LIMITS, HeadLimits
 
 Version = tuple[int, int]
 
@@ -29,36 +31,7 @@ _LOOSE_REQUEST_LINE = re.compile(rf"({TCHAR}+) +({_TARGET}) +{_VERSION} *")
 _STATUS_LINE = re.compile(rf"{_VERSION} ([1-9][0-9][0-9])(?: ([^\x00\r\n\u0100-\U0010ffff]*))?")
 _ABSOLUTE_FORM = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://([^/?#]*)(.*)")
 _REQUEST_BEGINS = re.compile(rf"{TCHAR}|[\r\n]".encode())
-_FIELD_LINE = re.compile(rf"({TCHAR}+):([^\x00\r]*)")
-_NGINX_FIELD_LINE = re.compile(r"([A-Za-z0-9\-_]+):([^\x00\r]*)")
-_DROPPABLE_LINE = re.compile(r"[^\x00-\x20\x7f:]+:[^\x00\r]*")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~%!$&'()*+,;=]+)(?::[0-9]*)?")
-
-
-@dataclass(frozen=True, slots=True)
-class HeadLimits:
-    """What a head or a trailer section may be. The defaults are ours, the options are nginx's.
-
-    line_octets: of a line with its end. head_octets: of all lines. field_count: of field lines.
-    start_line_status, field_status: what to answer where one is passed, in the start line or
-    behind it (nginx: 414 and 400).
-    accepts_loose_lines: a bare LF ends a line, spaces repeat in a request line (RFC 9112 §2.2, §3).
-    drops_other_names: a line whose name has more than letters, digits, hyphens and underscores is
-    left out (nginx: ignore_invalid_headers); otherwise a name is a token, and no other passes.
-    drops_underscores: so is one whose name has an underscore (nginx: underscores_in_headers off).
-    """
-
-    line_octets: int = 8192
-    head_octets: int = 32768
-    field_count: int = 100
-    start_line_status: int = 414
-    field_status: int = 431
-    accepts_loose_lines: bool = False
-    drops_other_names: bool = False
-    drops_underscores: bool = False
-
-
-DEFAULT_LIMITS = HeadLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +56,7 @@ class RequestHead:
     @property
     def authority(self) -> str | None:
         """Host and port of a target in absolute form, which overrule Host; or None. §3.2.2."""
-        match = _ABSOLUTE_FORM.fullmatch(self.target)
+        match = None if self.target.startswith("/") else _ABSOLUTE_FORM.fullmatch(self.target)
         return match[1] if match else None
 
     def _path_and_query(self) -> str:
@@ -106,10 +79,11 @@ class ResponseHead:
 class RequestHeadParser:
     """Reads one request head from a buffer that grows, each octet once. RFC 9112 §3, §5."""
 
-    __slots__ = ("_lines", "_start")
+    __slots__ = ("_limits", "_lines", "_start")
 
     def __init__(self, limits: HeadLimits = DEFAULT_LIMITS) -> None:
-        self._lines = _HeadLines(limits)
+        self._limits = limits
+        self._lines = HeadLines(limits)
         self._start: tuple[str, str, Version] | None = None
 
     def parse(self, buffer: bytes | bytearray) -> tuple[RequestHead, int] | None:
@@ -119,29 +93,30 @@ class RequestHeadParser:
         Empty lines before the request line are skipped (§2.2). Raises RemoteProtocolError as
         soon as the octets cannot become a head within the limits.
         """
-        limits = self._lines.limits
+        octets, limits, lines = bytes(buffer), self._limits, self._lines
         while self._start is None:
-            _refuse_other_protocol(buffer, self._lines.line_start)
-            line = self._lines.next_line(buffer, limits.start_line_status)
+            _refuse_other_protocol(octets, lines.line_start)
+            line = lines.next_line(octets, limits.start_line_status)
             if line is None:
                 return None
             if line:
                 self._start = _parse_request_line(line, limits)
-        headers = self._lines.next_fields(buffer)
+        headers = lines.next_fields(octets)
         if headers is None:
             return None
         head = RequestHead(*self._start, headers)
         check_host(head)
-        return head, self._lines.line_start
+        return head, lines.line_start
 
 
 class ResponseHeadParser:
     """Reads one response head from a buffer that grows, each octet once. RFC 9112 §4, §5."""
 
-    __slots__ = ("_lines", "_start")
+    __slots__ = ("_limits", "_lines", "_start")
 
     def __init__(self, limits: HeadLimits = DEFAULT_LIMITS) -> None:
-        self._lines = _HeadLines(limits)
+        self._limits = limits
+        self._lines = HeadLines(limits)
         self._start: tuple[int, str, Version] | None = None
 
     def parse(self, buffer: bytes | bytearray) -> tuple[ResponseHead, int] | None:
@@ -150,12 +125,13 @@ class ResponseHeadParser:
         buffer: what it was at the last call, and what came since.
         Raises RemoteProtocolError as soon as the octets cannot become a head within the limits.
         """
+        octets = bytes(buffer)
         if self._start is None:
-            line = self._lines.next_line(buffer, self._lines.limits.start_line_status)
+            line = self._lines.next_line(octets, self._limits.start_line_status)
             if line is None:
                 return None
             self._start = _parse_status_line(line)
-        headers = self._lines.next_fields(buffer)
+        headers = self._lines.next_fields(octets)
         if headers is None:
             return None
         return ResponseHead(*self._start, headers), self._lines.line_start
@@ -173,22 +149,6 @@ def parse_response_head(
 ) -> tuple[ResponseHead, int] | None:
     """ResponseHeadParser.parse for a buffer that is looked at once."""
     return ResponseHeadParser(limits).parse(buffer)
-
-
-def parse_field_line(line: str, limits: HeadLimits) -> tuple[str, str] | None:
-    """Return name and value of a field line given without its end; None: it is to be dropped.
-
-    Raises RemoteProtocolError for a line that no one may read as a field. RFC 9112 §5.
-    """
-    match = (_NGINX_FIELD_LINE if limits.drops_other_names else _FIELD_LINE).fullmatch(line)
-    if match is None:
-        if limits.drops_other_names and _DROPPABLE_LINE.fullmatch(line):
-            return None
-        raise _bad_field_line(line)
-    name, value = match.groups()
-    if limits.drops_underscores and "_" in name:
-        return None
-    return name, value.strip(OWS)
 
 
 def check_host(head: RequestHead) -> None:
@@ -226,7 +186,7 @@ def serialize_request(head: RequestHead) -> bytes:
     line = f"{head.method} {head.target} HTTP/{head.version[0]}.{head.version[1]}"
     if not _REQUEST_LINE.fullmatch(line):
         raise LocalProtocolError(f"{line[:64]!r} is no request line (RFC 9112 §3)")
-    return _serialize(line, head.headers)
+    return head.headers.serialize(line)
 
 
 def serialize_response(head: ResponseHead) -> bytes:
@@ -234,7 +194,7 @@ def serialize_response(head: ResponseHead) -> bytes:
     line = f"HTTP/{head.version[0]}.{head.version[1]} {head.status} {head.reason}"
     if not _STATUS_LINE.fullmatch(line):
         raise LocalProtocolError(f"{line[:64]!r} is no status line (RFC 9112 §4)")
-    return _serialize(line, head.headers)
+    return head.headers.serialize(line)
 
 
 def reason_phrase(status: int) -> str:
@@ -242,70 +202,9 @@ def reason_phrase(status: int) -> str:
     return _REASON_PHRASES.get(status, "")
 
 
-class _HeadLines:
-    """Cuts lines off a buffer that grows, looks at each octet once, and holds the limits."""
-
-    __slots__ = ("_field_count", "_fields", "_searched", "limits", "line_start")
-
-    def __init__(self, limits: HeadLimits) -> None:
-        self.limits = limits
-        self.line_start = 0  # offset of the line that is not complete yet
-        self._searched = 0  # no LF between line_start and here
-        self._field_count = 0
-        self._fields: list[tuple[str, str]] = []
-
-    def next_line(self, buffer: bytes | bytearray, status: int) -> str | None:
-        """The next line without its end, or None where it is incomplete.
-
-        status: what to answer where it passes a limit.
-        """
-        line_end = buffer.find(b"\n", self._searched)
-        # A line that is incomplete has one more octet at least, so the verdict on a line
-        # does not depend on how its octets were split.
-        self._check_limits((len(buffer) if line_end < 0 else line_end) + 1, status)
-        if line_end < 0:
-            self._searched = len(buffer)
-            return None
-        line = buffer[self.line_start : line_end].decode("latin-1")
-        self.line_start = self._searched = line_end + 1
-        if line.endswith("\r"):
-            return line[:-1]
-        if not self.limits.accepts_loose_lines:
-            raise RemoteProtocolError("a line ends in LF without CR", "RFC 9112 §2.2")
-        return line
-
-    def next_fields(self, buffer: bytes | bytearray) -> Headers | None:
-        """All fields, once the empty line that ends them is there."""
-        limits = self.limits
-        while line := self.next_line(buffer, limits.field_status):
-            self._field_count += 1
-            if self._field_count > limits.field_count:
-                raise RemoteProtocolError(
-                    f"the head has more than {limits.field_count} fields",
-                    "RFC 9110 §5.4",
-                    status=limits.field_status,
-                )
-            name_and_value = parse_field_line(line, limits)
-            if name_and_value is not None:
-                self._fields.append(name_and_value)
-        return None if line is None else Headers.from_parsed(self._fields)
-
-    def _check_limits(self, octets: int, status: int) -> None:
-        """Raise where the buffer up to that offset passes a limit, the one passed first."""
-        limits = self.limits
-        line_limit = self.line_start + limits.line_octets
-        if octets <= line_limit and octets <= limits.head_octets:
-            return
-        if line_limit <= limits.head_octets:
-            what = f"a line of the head is longer than {limits.line_octets} octets"
-        else:
-            what = f"the head is longer than {limits.head_octets} octets"
-        raise RemoteProtocolError(what, "RFC 9110 §5.4", status=status)
-
-
-def _refuse_other_protocol(buffer: bytes | bytearray, at: int) -> None:
+def _refuse_other_protocol(octets: bytes, at: int) -> None:
     """Raise at the first octet of what is no HTTP, such as a TLS record."""
-    if at < len(buffer) and not _REQUEST_BEGINS.match(buffer, at):
+    if at < len(octets) and not _REQUEST_BEGINS.match(octets, at):
         raise RemoteProtocolError(
             "the connection does not begin with an HTTP request",
             "RFC 9112 §3",
@@ -350,23 +249,3 @@ def _parse_status_line(line: str) -> tuple[int, str, Version]:
     if major != "1":
         raise RemoteProtocolError(f"HTTP version {major}.{minor} is not 1.x", "RFC 9112 §2.3")
     return int(status), reason or "", (1, int(minor))
-
-
-def _bad_field_line(line: str) -> RemoteProtocolError:
-    """What is wrong with a line that is no field line. RFC 9112 §5."""
-    if line.startswith(("\t", " ")):
-        return RemoteProtocolError("a field line is folded", "RFC 9112 §5.2")
-    name, colon, _ = line.partition(":")
-    shown = repr(name[:64])
-    if not colon:
-        return RemoteProtocolError(f"field line {shown} has no colon", "RFC 9112 §5")
-    if name.endswith(("\t", " ")):
-        return RemoteProtocolError(f"a space follows field name {shown}", "RFC 9112 §5.1")
-    if not is_token(name):
-        return RemoteProtocolError(f"field name {shown} is not a token", "RFC 9110 §5.1")
-    return RemoteProtocolError(f"value of field {shown} has a NUL or a bare CR", "RFC 9110 §5.5")
-
-
-def _serialize(start_line: str, headers: Headers) -> bytes:
-    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-    return f"{start_line}\r\n{''.join(lines)}\r\n".encode("latin-1")
