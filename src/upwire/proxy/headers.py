@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from upwire.conf.model import ProxyPass, ProxyRedirect, ProxySettings
+from upwire.conf.model import ProxyPass, ProxyRewrite, ProxySettings
 from upwire.conf.regex import Regex
 from upwire.conf.variables import Lookup
 from upwire.proxy.route import Captures
@@ -87,7 +87,7 @@ def downstream_fields(
     return fields
 
 
-def rewrite_redirect(value: str, redirects: Iterable[ProxyRedirect], lookup: Lookup) -> str:
+def rewrite_redirect(value: str, redirects: Iterable[ProxyRewrite], lookup: Lookup) -> str:
     """Return a Location value after the first `proxy_redirect` that fits it."""
     for redirect in redirects:
         if isinstance(redirect.pattern, Regex):
@@ -133,7 +133,7 @@ def head_octets(first_line: str, headers: Headers) -> int:
     return len(first_line) + len("\r\n\r\n") + lines
 
 
-def _rewrite_refresh(value: str, redirects: Iterable[ProxyRedirect], lookup: Lookup) -> str:
+def _rewrite_refresh(value: str, redirects: Iterable[ProxyRewrite], lookup: Lookup) -> str:
     start = value.lower().find("url=") + len("url=")
     if start < len("url="):
         return value

@@ -8,6 +8,7 @@ from upwire.conf.model.types import (
     Balance,
     Buffers,
     Config,
+    CookieFlags,
     ErrorLog,
     ErrorPage,
     Keepalive,
@@ -20,8 +21,9 @@ from upwire.conf.model.types import (
     MatchKind,
     NameKind,
     Peer,
+    ProxyBind,
     ProxyPass,
-    ProxyRedirect,
+    ProxyRewrite,
     ProxySettings,
     Resolver,
     Return,
@@ -29,6 +31,7 @@ from upwire.conf.model.types import (
     ServerName,
     Upstream,
     UpstreamZone,
+    split_local,
 )
 
 __all__ = [
@@ -37,6 +40,7 @@ __all__ = [
     "Balance",
     "Buffers",
     "Config",
+    "CookieFlags",
     "ErrorLog",
     "ErrorPage",
     "Keepalive",
@@ -49,8 +53,9 @@ __all__ = [
     "MatchKind",
     "NameKind",
     "Peer",
+    "ProxyBind",
     "ProxyPass",
-    "ProxyRedirect",
+    "ProxyRewrite",
     "ProxySettings",
     "Resolver",
     "Return",
@@ -60,4 +65,5 @@ __all__ = [
     "UpstreamZone",
     "Version",
     "build",
+    "split_local",
 ]

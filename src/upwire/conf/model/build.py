@@ -12,7 +12,7 @@ from upwire.conf.model.listen import check_addresses
 from upwire.conf.model.main import read_main
 from upwire.conf.model.maps import read_map
 from upwire.conf.model.names import check_variables
-from upwire.conf.model.proxy import check_redirects
+from upwire.conf.model.proxy_rewrites import check_rewrites
 from upwire.conf.model.server import read_server
 from upwire.conf.model.types import Config, Main
 from upwire.conf.model.upstream import check_zones, declare_upstreams, read_upstream
@@ -74,7 +74,7 @@ def _build_http(http: Directive, main: Main, assembly: Assembly) -> Config:
     check_variables(http, assembly)
     declare_upstreams(scope, assembly)
     _read_everywhere(http, assembly)
-    check_redirects(scope, assembly)
+    check_rewrites(scope, assembly)
     servers = tuple(read_server(directive, scope, assembly) for directive in scope.own("server"))
     check_addresses(servers, assembly)
     upstreams = [read_upstream(found, scope, assembly) for found in assembly.upstreams.values()]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from upwire.conf.model.assembly import Assembly, Scope, Wrong, compile_regex
-from upwire.conf.model.proxy import Place, read_proxy_pass
+from upwire.conf.model.proxy import read_proxy_pass
+from upwire.conf.model.proxy_rewrites import Place
 from upwire.conf.model.settings import check_root_and_alias, read_settings
 from upwire.conf.model.types import Location, MatchKind
 from upwire.conf.regex import Regex

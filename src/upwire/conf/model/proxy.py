@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from upwire.conf.model.assembly import Assembly, Scope, Wrong, compile_regex
-from upwire.conf.model.types import Buffers, MatchKind, ProxyPass, ProxyRedirect, ProxySettings
-from upwire.conf.regex import Regex
+from upwire.conf.model.assembly import Assembly, Scope, Wrong
+from upwire.conf.model.proxy_rewrites import (
+    Place,
+    check_rewrites,
+    read_cookie_domains,
+    read_cookie_flags,
+    read_cookie_paths,
+    read_redirects,
+)
+from upwire.conf.model.types import Buffers, ProxyBind, ProxyPass, ProxySettings, split_local
 from upwire.conf.syntax import Directive
 from upwire.conf.values import Address, parse_address, parse_number, parse_size
 from upwire.conf.variables import Template
@@ -17,10 +22,12 @@ _NO_URI = (
     '"proxy_pass" cannot have URI part in location given by regular expression, '
     'or inside named location, or inside "if" statement, or inside "limit_except" block'
 )
-_MISPLACED_DEFAULT = '"proxy_redirect default" should be placed after the "proxy_pass" directive'
-_DEFAULT_WITH_VARIABLES = (
-    '"proxy_redirect default" cannot be used with "proxy_pass" directive with variables'
+_TEMP_FILE_TOO_SMALL = (
+    '"proxy_max_temp_file_size" must be equal to zero to disable temporary files usage or must be '
+    'equal to or greater than the maximum of the value of "proxy_buffer_size" and one of the '
+    '"proxy_buffers"'
 )
+_DEFAULT_TEMP_FILE_OCTETS = 1 << 30
 _BUFFER_SIZES = ("proxy_buffer_size", "proxy_buffers")
 _BUSY_TOO_SMALL = (
     '"proxy_busy_buffers_size" must be equal to or greater than the maximum of the value of '
@@ -47,25 +54,12 @@ _HIDDEN_FIELDS = frozenset(  # ngx_http_proxy_hide_headers
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The block that holds a `proxy_pass`: its kind and pattern, or an `if` or limit_except."""
-
-    kind: MatchKind | None
-    pattern: str = ""
-
-    @property
-    def may_replace_uri(self) -> bool:
-        """Whether the matched part of the path is known, and so can be replaced."""
-        return self.kind in (MatchKind.PREFIX, MatchKind.PREFIX_NO_REGEX, MatchKind.EXACT)
-
-
 def read_proxy(scope: Scope, place: Place, assembly: Assembly) -> ProxySettings:
     """Return the settings that hold at one level; `proxy_pass` itself is never inherited."""
     passed = read_proxy_pass(scope, place, assembly)
-    check_redirects(scope, assembly)
+    check_rewrites(scope, assembly)
     buffers = _read_buffers(scope, assembly)
-    method = scope.one("proxy_method")
+    bind = scope.one("proxy_bind")
     major, _, minor = scope.text("proxy_http_version").partition(".")
     return ProxySettings(
         pass_=passed,
@@ -82,14 +76,23 @@ def read_proxy(scope: Scope, place: Place, assembly: Assembly) -> ProxySettings:
         pass_request_body=scope.flag("proxy_pass_request_body"),
         hide_headers=_read_hidden(scope),
         ignore_headers=_read_choices(scope, "proxy_ignore_headers"),
-        redirects=_read_redirects(scope, place, passed, assembly),
+        redirects=read_redirects(scope, place, passed, assembly),
         intercept_errors=scope.flag("proxy_intercept_errors"),
         next_upstream=_read_choices(scope, "proxy_next_upstream"),
         next_upstream_tries=scope.number("proxy_next_upstream_tries"),
         next_upstream_timeout_s=scope.time_s("proxy_next_upstream_timeout"),
         socket_keepalive=scope.flag("proxy_socket_keepalive"),
         ignore_client_abort=scope.flag("proxy_ignore_client_abort"),
-        method=assembly.template(method.args[0]) if method is not None else None,
+        method=_read_template("proxy_method", scope, assembly),
+        set_body=_read_template("proxy_set_body", scope, assembly),
+        limit_rate=_read_template("proxy_limit_rate", scope, assembly),
+        cookie_domains=read_cookie_domains(scope, assembly),
+        cookie_paths=read_cookie_paths(scope, assembly),
+        cookie_flags=read_cookie_flags(scope, assembly),
+        bind=assembly.read(read_bind, bind) if bind is not None else None,
+        max_temp_file_octets=_read_temp_file_limit(scope, assembly),
+        force_ranges=scope.flag("proxy_force_ranges"),
+        pass_trailers=scope.flag("proxy_pass_trailers"),
     )
 
 
@@ -145,10 +148,43 @@ def _authority(address: Address, default_port: int) -> str:
     return f"{address.host}:{address.port_text}"
 
 
+def _read_template(name: str, scope: Scope, assembly: Assembly) -> Template | None:
+    directive = scope.one(name)
+    return assembly.template(directive.args[0]) if directive is not None else None
+
+
+def read_bind(directive: Directive, assembly: Assembly) -> ProxyBind | None:
+    """Return the address to connect from; None for `off`."""
+    text, *options = directive.args
+    if not options and text == "off":
+        return None
+    if options and options[0] != "transparent":
+        raise Wrong(f'invalid parameter "{options[0]}"', directive.arg_positions[1])
+    if "$" not in text and split_local(text) is None:
+        raise Wrong(f'invalid address "{text}"', directive.arg_positions[0])
+    return ProxyBind(assembly.template(text), is_transparent=bool(options))
+
+
+def _read_temp_file_limit(scope: Scope, assembly: Assembly) -> int:
+    """Return how many octets of a response a file may hold, 0 for no file."""
+    directive = scope.one("proxy_max_temp_file_size")
+    if directive is None:
+        return _DEFAULT_TEMP_FILE_OCTETS
+    octets = parse_size(directive.args[0])
+    buffer_octets = max(scope.octets("proxy_buffer_size"), _buffers_of(scope).octets)
+    if 0 < octets < buffer_octets:
+        assembly.fault(_TEMP_FILE_TOO_SMALL, directive.position)
+    return octets
+
+
+def _buffers_of(scope: Scope) -> Buffers:
+    count, octets = (scope.args("proxy_buffers") or ())[:2]
+    return Buffers(parse_number(count), parse_size(octets))
+
+
 def _read_buffers(scope: Scope, assembly: Assembly) -> Buffers:
     """Return `proxy_buffers`, after nginx's checks that all sizes fit together."""
-    count, octets = (scope.args("proxy_buffers") or ())[:2]
-    buffers = Buffers(parse_number(count), parse_size(octets))
+    buffers = _buffers_of(scope)
     lines = [scope.one(name) for name in ("proxy_busy_buffers_size", *_BUFFER_SIZES)]
     line = next((line for line in lines if line is not None), None)
     if line is None:
@@ -195,57 +231,3 @@ def _read_choices(scope: Scope, name: str) -> frozenset[str]:
     lines = scope.effective(name)
     words = [word for line in lines for word in line.args] or scope.args(name) or ()
     return frozenset(word.lower() for word in words)
-
-
-def _read_redirects(
-    scope: Scope, place: Place, passed: ProxyPass | None, assembly: Assembly
-) -> tuple[ProxyRedirect, ...]:
-    """Return the rules for Location and Refresh; `default` follows `proxy_pass`."""
-    lines = scope.effective("proxy_redirect")
-    if any(line.args == ("off",) for line in lines):
-        return ()
-    redirects: list[ProxyRedirect] = []
-    for line in lines:
-        if len(line.args) == 1:
-            redirects += _default_redirect(place, passed)
-        else:
-            redirects += assembly.read_all(_read_redirect, [line])
-    return tuple(redirects) if lines else tuple(_default_redirect(place, passed))
-
-
-def _default_redirect(place: Place, passed: ProxyPass | None) -> list[ProxyRedirect]:
-    if passed is None or passed.template is not None:
-        return []
-    if passed.uri is None:
-        return [ProxyRedirect(Template.literal(passed.url + "/"), Template.literal("/"))]
-    return [ProxyRedirect(Template.literal(passed.url), Template.literal(place.pattern))]
-
-
-def _read_redirect(directive: Directive, assembly: Assembly) -> ProxyRedirect:
-    text, replacement = directive.args
-    pattern: Template | Regex
-    if text.startswith("~"):
-        is_caseless = text.startswith("~*")
-        expression = text[2 if is_caseless else 1 :]
-        at = directive.arg_positions[0]
-        pattern = compile_regex(expression, at, is_caseless=is_caseless)
-    else:
-        pattern = assembly.template(text)
-    return ProxyRedirect(pattern, assembly.template(replacement))
-
-
-def check_redirects(scope: Scope, assembly: Assembly) -> None:
-    """Check one level's own lines: `off` stands alone, `default` behind a plain `proxy_pass`."""
-    passed = scope.own_one("proxy_pass")
-    lines = scope.own("proxy_redirect")
-    for line in lines:
-        if lines[0] is not line and ("off",) in (line.args, lines[0].args):
-            assembly.fault('"proxy_redirect" directive is duplicate', line.position)
-        elif len(line.args) == 2 or line.args == ("off",):
-            continue
-        elif line.args != ("default",):
-            assembly.fault(f'invalid parameter "{line.args[0]}"', line.arg_positions[0])
-        elif passed is None or passed.position.order > line.position.order:
-            assembly.missing(_MISPLACED_DEFAULT, line.position)
-        elif "$" in passed.args[0]:
-            assembly.fault(_DEFAULT_WITH_VARIABLES, line.position)

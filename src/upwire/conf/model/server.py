@@ -5,7 +5,7 @@ from __future__ import annotations
 from upwire.conf.model.assembly import Assembly, Scope
 from upwire.conf.model.listen import default_listen, read_listen, read_names
 from upwire.conf.model.locations import check_conditions, read_locations
-from upwire.conf.model.proxy import Place
+from upwire.conf.model.proxy_rewrites import Place
 from upwire.conf.model.settings import read_settings
 from upwire.conf.model.types import Buffers, MatchKind, NameKind, Server, ServerName
 from upwire.conf.syntax import Directive

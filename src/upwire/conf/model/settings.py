@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from upwire.conf.model.assembly import Assembly, Scope, Wrong
 from upwire.conf.model.logs import effective_access_logs, read_error_log
-from upwire.conf.model.proxy import Place, read_proxy
+from upwire.conf.model.proxy import read_proxy
+from upwire.conf.model.proxy_rewrites import Place
 from upwire.conf.model.resolver import effective_resolver
 from upwire.conf.model.types import (
     AddHeader,

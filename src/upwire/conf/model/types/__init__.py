@@ -16,7 +16,15 @@ from upwire.conf.model.types.location import (
 from upwire.conf.model.types.logs import AccessLog, ErrorLog, LogFormat
 from upwire.conf.model.types.main import Main
 from upwire.conf.model.types.maps import Map
-from upwire.conf.model.types.proxy import Buffers, ProxyPass, ProxyRedirect, ProxySettings
+from upwire.conf.model.types.proxy import (
+    Buffers,
+    CookieFlags,
+    ProxyBind,
+    ProxyPass,
+    ProxyRewrite,
+    ProxySettings,
+    split_local,
+)
 from upwire.conf.model.types.resolver import Resolver
 from upwire.conf.model.types.server import Listen, NameKind, Server, ServerName
 from upwire.conf.model.types.upstream import (
@@ -33,6 +41,7 @@ __all__ = [
     "Balance",
     "Buffers",
     "Config",
+    "CookieFlags",
     "ErrorLog",
     "ErrorPage",
     "Keepalive",
@@ -45,8 +54,9 @@ __all__ = [
     "MatchKind",
     "NameKind",
     "Peer",
+    "ProxyBind",
     "ProxyPass",
-    "ProxyRedirect",
+    "ProxyRewrite",
     "ProxySettings",
     "Resolver",
     "Return",
@@ -54,4 +64,5 @@ __all__ = [
     "ServerName",
     "Upstream",
     "UpstreamZone",
+    "split_local",
 ]

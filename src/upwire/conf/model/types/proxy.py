@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 from upwire.conf.regex import Regex
 from upwire.conf.syntax import Position
+from upwire.conf.values import parse_port
 from upwire.conf.variables import Template
 
 
@@ -41,14 +43,48 @@ class ProxyPass:
 
 
 @dataclass(frozen=True, slots=True)
-class ProxyRedirect:
-    """One `proxy_redirect`: pattern, a prefix template or an expression, and what replaces it.
+class ProxyRewrite:
+    """One `proxy_redirect`, `proxy_cookie_domain` or `_path`: what is replaced, and by what.
 
-    `default` and `off` are resolved when the configuration is built.
+    pattern is a text or an expression. `default` and `off` are resolved when the configuration is
+    built.
     """
 
     pattern: Template | Regex
     replacement: Template
+
+
+@dataclass(frozen=True, slots=True)
+class CookieFlags:
+    """One `proxy_cookie_flags`: the name of cookies, or an expression, and the flags to change."""
+
+    pattern: Template | Regex
+    flags: tuple[Template, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyBind:
+    """`proxy_bind`: the address, with a port or none, that connections come from.
+
+    is_transparent: it need not be one of the machine's.
+    """
+
+    address: Template
+    is_transparent: bool = False
+
+
+def split_local(text: str) -> tuple[str, int] | None:
+    """Return address and port of a `proxy_bind`, port 0 for any; None where text is neither."""
+    host, colon, digits = text.rpartition(":") if text.count(":") == 1 else (text, "", "")
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        colon, digits = rest[:1], rest[1:]
+    try:
+        address = ipaddress.ip_address(host)
+        port = parse_port(digits) if colon else 0
+    except ValueError:
+        return None
+    return str(address), port
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +94,8 @@ class ProxySettings:
     set_headers: the fields sent upstream in nginx's order, its own defaults included; a template
     that gives "" leaves the field out.
     hide_headers: lower-case names kept from the client, nginx's own list included.
+    limit_rate: octets a second, with a unit; 0 or nothing is no limit. max_temp_file_octets: what a
+    file may hold of a response that the client is slow to take, 0 for no file.
     """
 
     pass_: ProxyPass | None
@@ -74,7 +112,10 @@ class ProxySettings:
     pass_request_body: bool = True
     hide_headers: frozenset[str] = frozenset()
     ignore_headers: frozenset[str] = frozenset()
-    redirects: tuple[ProxyRedirect, ...] = ()
+    redirects: tuple[ProxyRewrite, ...] = ()
+    cookie_domains: tuple[ProxyRewrite, ...] = ()
+    cookie_paths: tuple[ProxyRewrite, ...] = ()
+    cookie_flags: tuple[CookieFlags, ...] = ()
     intercept_errors: bool = False
     next_upstream: frozenset[str] = frozenset({"error", "timeout"})
     next_upstream_tries: int = 0
@@ -82,3 +123,9 @@ class ProxySettings:
     socket_keepalive: bool = False
     ignore_client_abort: bool = False
     method: Template | None = None
+    set_body: Template | None = None
+    limit_rate: Template | None = None
+    bind: ProxyBind | None = None
+    max_temp_file_octets: int = 1 << 30
+    force_ranges: bool = False
+    pass_trailers: bool = False
