@@ -17,7 +17,7 @@ PROXY = Path(upwire.proxy.__file__).parent
 
 # The directive of each field, where the field is not named after it.
 DIRECTIVES = {
-    Main: {"error_logs": "error_log"},
+    Main: {"error_logs": "error_log", "worker_rlimit_core_octets": "worker_rlimit_core"},
     Server: {
         "listens": "listen",
         "names": "server_name",
@@ -47,8 +47,8 @@ PREFIXES = {ProxySettings: "proxy_", Keepalive: "keepalive_"}
 # Values of more than one directive, or of none.
 COMPOUND = {"settings", "position", "proxy", "handler", "keepalive_header_s"}
 # Fields that the file's reader or the process settles otherwise than by reading the attribute:
-# `daemon` is asked of the tree, since nginx's default is not ours.
-READ_ELSEWHERE = {"daemon"}
+# `daemon` is asked of the tree, since nginx's default is not ours, and `user` with its place.
+READ_ELSEWHERE = {"daemon", "user"}
 
 # Acted on by the shape of the configuration, or by a value that two directives make together.
 WITHOUT_A_FIELD = {

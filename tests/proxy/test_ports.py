@@ -10,20 +10,15 @@ import pytest
 from kit.proxy_site import read_conf
 from upwire.errors import ConfigError, Problem
 from upwire.net.listener import Listener
-from upwire.net.stream import Stream
 from upwire.proxy.ports import Ports
-from upwire.proxy.route import ListenAddress, Router
-
-
-async def ignore(_: ListenAddress, __: Stream) -> None:
-    """Serve nobody."""
+from upwire.proxy.route import Router
 
 
 def problem_of(listen: str, folder: Path) -> Problem:
     """Return why an address cannot be opened."""
     config = read_conf(f"server {{ listen {listen}; }}")
     with pytest.raises(ConfigError) as caught:
-        Ports(ignore, str(folder)).open(config, Router(config))
+        Ports(str(folder)).open(config, Router(config))
     (problem,) = caught.value.problems
     return problem
 

@@ -34,7 +34,9 @@ from kit.nginx import (
     upwire_command,
     wait_until,
 )
-from upwire.proxy.process import Proxy, ProxyOptions, main, resolve_name
+from upwire.proxy.master import SIGNALS, Master
+from upwire.proxy.process import ProxyOptions, main
+from upwire.proxy.service import resolve_name
 
 HANDSHAKE = f"Upgrade: websocket\r\nConnection: Upgrade\r\n{KEY_FIELD}"
 SWITCH = (
@@ -175,14 +177,15 @@ def run_upwire(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_signals_wait_for_their_handlers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(proxy: Proxy) -> int:
-        assert proxy.signals().keys() <= signal.pthread_sigmask(signal.SIG_BLOCK, ())
-        proxy.ports.close()
-        return 7
+    def run(master: Master) -> None:
+        assert set(SIGNALS) <= signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        assert (tmp_path / "proxy.pid").read_text() == f"{os.getpid()}\n"
+        master.service.ports.close()
 
     path = write(tmp_path, RETURNING.format(port=free_port(), word="x"))
-    monkeypatch.setattr(Proxy, "run", run)
-    assert main(ProxyOptions(conf=str(path), quiet=True)) == 7
+    monkeypatch.setattr(Master, "run", run)
+    assert main(ProxyOptions(conf=str(path), quiet=True)) == 0
+    assert not (tmp_path / "proxy.pid").exists()
     assert signal.SIGHUP not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
@@ -226,7 +229,7 @@ def test_a_right_configuration_is_said_to_be(
     assert main(ProxyOptions(conf=str(path), test=flag == "test", dump=flag == "dump")) == 0
     out, err = capsys.readouterr()
     notice, _, said = err.partition("\n")
-    assert notice.startswith("upwire: [notice] accepted and not acted on: user (nginx.conf:1), ")
+    assert notice.startswith("upwire: [notice] accepted and not acted on: ")
     assert said == (
         f"upwire: the configuration file {path} syntax is ok\n"
         f"upwire: configuration file {path} test is successful\n"
@@ -308,13 +311,13 @@ def test_what_guards_is_warned_of_even_quietly(
 def test_where_it_listens_is_said_at_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def run(proxy: Proxy) -> int:
-        proxy.stop(is_graceful=False)
-        asyncio.run(proxy.serve())
-        proxy.close()
-        return 0
+    def run(master: Master) -> None:
+        master.service.ports.close()
+        if master.service.status is not None:
+            asyncio.run(master.service.status.close())
+        master.service.close()
 
-    monkeypatch.setattr(Proxy, "run", run)
+    monkeypatch.setattr(Master, "run", run)
     port = free_port()
     http = RETURNING.format(port=port, word="x") + f"server {{ listen unix:{tmp_path}/s; }}"
     path = write(tmp_path, http)

@@ -1,4 +1,4 @@
-"""`Proxy` in this very process: its signals' actions, its ports and its status."""
+"""`Service` and `Worker` in this very process: reloads, ports, and the status."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from upwire.errors import ConfigError
 from upwire.net.dial import dial
 from upwire.net.tls import client_context
 from upwire.proxy.load import load_file
-from upwire.proxy.process import Proxy, ProxyOptions, load
+from upwire.proxy.options import ProxyOptions
+from upwire.proxy.service import Service, load
+from upwire.proxy.worker import Worker
 
-Act = Callable[[Proxy, int], Awaitable[None]]
+Act = Callable[[Worker, int], Awaitable[None]]
 ONE = "server {{ listen 127.0.0.1:{port}; return 200 one; }}"
 
 
@@ -47,47 +49,46 @@ def run(folder: Path, http: str, act: Act, *, port: int = 0, **given: str) -> st
     options = ProxyOptions(conf=str(folder / "nginx.conf"), **given)  # type: ignore[arg-type]  # all are texts
 
     async def inner() -> None:
-        proxy = Proxy(options, load(options))
-        proxy.open()
-        serving = asyncio.create_task(proxy.serve())
+        service = Service(options, load(options))
+        service.open()
+        worker = Worker(service)
+        serving = asyncio.create_task(worker.serve(worker.signals()))
         try:
-            await act(proxy, port)
+            await act(worker, port)
         finally:
-            proxy.stop(is_graceful=False)
+            worker.stop(is_graceful=False)
             await serving
-            proxy.close()
+            service.close()
 
     asyncio.run(inner())
     return (folder / "error.log").read_text()
 
 
 def test_a_proxy_serves_until_it_is_stopped(tmp_path: Path) -> None:
-    async def act(proxy: Proxy, port: int) -> None:
+    async def act(worker: Worker, port: int) -> None:
         assert (await get(port)).content == b"one"
-        assert (tmp_path / "proxy.pid").read_text().strip().isdecimal()
 
     run(tmp_path, ONE, act)
-    assert not (tmp_path / "proxy.pid").exists()
 
 
 def test_a_reload_changes_what_is_open(tmp_path: Path) -> None:
     other = free_port()
 
-    async def act(proxy: Proxy, port: int) -> None:
+    async def act(worker: Worker, port: int) -> None:
         path = tmp_path / "nginx.conf"
         path.write_text(frame_conf(ONE.format(port=other).replace("one", "two")))
-        proxy.reload()
+        worker.service.reload()
         assert (await get(other)).content == b"two"
         path.write_text("events {} http { wrong; }")
-        proxy.reload()
+        worker.service.reload()
         with socket.create_server(("127.0.0.1", 0)) as taken:
             path.write_text(
                 frame_conf(ONE.format(port=free_port()) + ONE.format(port=taken.getsockname()[1]))
             )
-            proxy.reload()
+            worker.service.reload()
         assert (await get(other)).content == b"two"
         path.write_text(frame_conf("deny all;" + ONE.format(port=other)))
-        proxy.reload()
+        worker.service.reload()
 
     log = run(tmp_path, ONE, act)
     assert 'unknown directive "wrong"' in log
@@ -96,23 +97,23 @@ def test_a_reload_changes_what_is_open(tmp_path: Path) -> None:
 
 
 def test_logs_are_opened_anew(tmp_path: Path) -> None:
-    async def act(proxy: Proxy, port: int) -> None:
+    async def act(worker: Worker, port: int) -> None:
         (tmp_path / "access.log").unlink()
-        proxy.reopen_logs()
+        worker.service.reopen_logs()
         assert (tmp_path / "access.log").exists()
         (tmp_path / "access.log").unlink()
         (tmp_path / "access.log").mkdir()
-        proxy.reopen_logs()
+        worker.service.reopen_logs()
 
     assert "access.log" in run(tmp_path, ONE, act)
 
 
 def test_a_graceful_end_waits_for_requests(tmp_path: Path) -> None:
-    async def act(proxy: Proxy, port: int) -> None:
+    async def act(worker: Worker, port: int) -> None:
         stream = await dial("127.0.0.1", port, timeout_s=10)
         stream.write(b"GET / HTTP/1.1\r\nHost: h\r\n")
         assert (await get(port)).status == 200
-        proxy.stop(is_graceful=True)
+        worker.stop(is_graceful=True)
         stream.write(b"\r\n")
         received = b""
         while octets := await stream.read(timeout_s=10):
@@ -127,7 +128,7 @@ def test_a_graceful_end_waits_for_requests(tmp_path: Path) -> None:
 def test_the_status(tmp_path: Path) -> None:
     status_port = free_port()
 
-    async def act(proxy: Proxy, port: int) -> None:
+    async def act(worker: Worker, port: int) -> None:
         await get(port)
         answer = await get(status_port)
         status = json.loads(answer.content)
@@ -143,7 +144,7 @@ def test_the_status(tmp_path: Path) -> None:
 def test_a_unix_socket(tmp_path: Path) -> None:
     http = "server {{ listen unix:{folder}/s; return 200 $remote_addr; }}"
 
-    async def act(proxy: Proxy, port: int) -> None:
+    async def act(worker: Worker, port: int) -> None:
         assert (await get(0, unix=str(tmp_path / "s"))).content == b"unix:"
 
     run(tmp_path, http, act)
@@ -156,7 +157,7 @@ def test_tls(tmp_path: Path) -> None:
     files += f"ssl_certificate_key {certificates.key_file};"
     http = "server {{ listen 127.0.0.1:{port} ssl; " + files + " return 200 $scheme; }}"
 
-    async def act(proxy: Proxy, port: int) -> None:
+    async def act(worker: Worker, port: int) -> None:
         assert (await get(port, is_tls=True)).content == b"https"
 
     run(tmp_path, http, act)
@@ -166,4 +167,4 @@ def test_tls_without_a_certificate(tmp_path: Path) -> None:
     path = tmp_path / "nginx.conf"
     path.write_text(f"events {{}} http {{ server {{ listen 127.0.0.1:{free_port()} ssl; }} }}")
     with pytest.raises(ConfigError, match="ssl_certificate"):
-        Proxy(ProxyOptions(conf=str(path)), load_file(str(path))).open()
+        Service(ProxyOptions(conf=str(path)), load_file(str(path))).open()

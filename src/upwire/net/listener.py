@@ -138,6 +138,15 @@ class Listener:
             path.remove()
         self._unix_paths.clear()
 
+    async def wait_connections(self) -> None:
+        """Wait until no connection is open."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def leave_paths(self) -> None:
+        """Leave the unix sockets' names in the file system to whoever shares the sockets."""
+        self._unix_paths.clear()
+
     async def drain(self, deadline_s: float) -> int:
         """Stop accepting, and let connections end by themselves for deadline_s; cut the rest.
 

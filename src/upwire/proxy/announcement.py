@@ -42,7 +42,7 @@ def report_start(
 def report_test(options: ProxyOptions, loaded: LoadedFile) -> None:
     """Say that the configuration is right, in nginx's words; print its files if that was asked."""
     if not options.quiet:
-        _say_problems(loaded.config.warnings)
+        say_problems(loaded.warnings)
     _report_unacted(options, loaded)
     if not options.quiet:
         _say(f"upwire: the configuration file {options.conf_path} syntax is ok")
@@ -55,21 +55,13 @@ def report_test(options: ProxyOptions, loaded: LoadedFile) -> None:
 
 def report_problems(options: ProxyOptions, problems: Sequence[Problem]) -> None:
     """Say what is wrong with a configuration, and how it is mended where we know."""
-    _say_problems(problems)
+    say_problems(problems)
     if options.test or options.dump:
         _say(f"upwire: configuration file {options.conf_path} test failed")
 
 
 def unguarded(loaded: LoadedFile) -> Iterator[Problem]:
-    """Yield a warning for each directive that guards something and is not acted on.
-
-    `user` is one only where root starts us: nobody else could change the user in nginx either.
-    """
-    for directive in loaded.config.accepted:
-        if directive.name == "user" and os.geteuid() == 0 and directive.args[0] != "root":
-            message = "privileges are NOT dropped: Upwire does not act on user yet"
-            place = directive.position
-            yield Problem(message, place.file, place.line, place.column, "warn")
+    """Yield a warning for each directive that guards something and is not acted on."""
     yield from loaded.config.unguarded
 
 
@@ -86,10 +78,11 @@ def _report_unacted(options: ProxyOptions, loaded: LoadedFile) -> None:
             for directive in accepted
         )
         _say(f"upwire: [notice] accepted and not acted on: {places}")
-    _say_problems(unguarded(loaded))
+    say_problems(unguarded(loaded))
 
 
-def _say_problems(problems: Iterable[Problem]) -> None:
+def say_problems(problems: Iterable[Problem]) -> None:
+    """Say each, and how it is mended where we know."""
     for problem in problems:
         _say(f"upwire: {problem}")
         if problem.mend:

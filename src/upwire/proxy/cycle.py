@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from upwire.conf.model import (
     AccessLog,
@@ -29,6 +29,7 @@ from upwire.proxy.log_file import STDERR, STDOUT, LogFiles
 from upwire.proxy.route import Router
 from upwire.proxy.status import Counters
 from upwire.proxy.upstream import PeerAddress, PeerState, Upstreams
+from upwire.proxy.zone import Zones
 
 Resolve = Callable[[str], Sequence[str]]
 """A host name to its literal addresses; OSError where there are none."""
@@ -44,12 +45,14 @@ class Surroundings:
     """What a cycle takes from outside of its file.
 
     prefix: the folder that relative names are below. resolve: how names become addresses.
+    zones: the memory that its limits and upstreams share with other processes and the next cycle.
     error_log: the file to write to where the configuration names none; None: standard error.
     """
 
     prefix: str
     resolve: Resolve
     counters: Counters
+    zones: Zones = field(default_factory=Zones)
     error_log: str | None = None
     clock: Callable[[], float] = time.monotonic
 
@@ -71,6 +74,7 @@ class Cycle:
         "resolve",
         "router",
         "upstreams",
+        "zones",
     )
 
     def __init__(self, config: Config, around: Surroundings) -> None:
@@ -79,6 +83,7 @@ class Cycle:
         self.prefix = around.prefix
         self.resolve = around.resolve
         self.counters = around.counters
+        self.zones = around.zones
         self.clock = around.clock
         self.files = LogFiles(around.prefix)
         self._access_loggers: dict[int, AccessLogger] = {}

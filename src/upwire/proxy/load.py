@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from upwire.conf.model import Config, build
-from upwire.conf.syntax import Tree, load
+from upwire.conf.syntax import Directive, Tree, load
 from upwire.errors import ConfigError, Problem
+from upwire.proxy.privileges import Credentials, find_credentials, useless_user
 
 NGINX_VERSION = (1, 31, 5)
 """Whose defaults hold where nothing else is said."""
@@ -26,12 +27,14 @@ class LoadedFile:
     """A configuration, and what it was read from.
 
     contents: each file's octets by its name, in the order of reading. is_daemon: the file asks to
-    leave the terminal; nginx does so unasked, we do not.
+    leave the terminal; nginx does so unasked, we do not. credentials: who the workers are to be.
     """
 
     config: Config
     is_daemon: bool
     contents: dict[str, bytes] = field(default_factory=dict)
+    credentials: Credentials | None = None
+    warnings: tuple[Problem, ...] = ()
 
 
 def load_file(
@@ -50,7 +53,14 @@ def load_file(
 
     tree = load(path, read, _expand, parameters=parameters)
     config = build(tree, version=version or _named_version(contents) or NGINX_VERSION)
-    return LoadedFile(config, _asks_for_daemon(tree), contents)
+    user = _main_directive(tree, "user")
+    return LoadedFile(
+        config,
+        _asks_for_daemon(tree),
+        contents,
+        find_credentials(user),
+        (*config.warnings, *useless_user(user)),
+    )
 
 
 def parse_version(text: str) -> tuple[int, int, int]:
@@ -81,9 +91,12 @@ def _named_version(contents: dict[str, bytes]) -> tuple[int, int, int] | None:
 
 
 def _asks_for_daemon(tree: Tree) -> bool:
-    return any(
-        directive.name == "daemon" and directive.args == ("on",) for directive in tree.directives
-    )
+    daemon = _main_directive(tree, "daemon")
+    return daemon is not None and daemon.args == ("on",)
+
+
+def _main_directive(tree: Tree, name: str) -> Directive | None:
+    return next((one for one in tree.directives if one.name == name), None)
 
 
 def _expand(pattern: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ import os
 import sys
 
 from upwire.errors import ConfigError, Problem
+from upwire.proxy.privileges import Credentials
 
 STDERR = "stderr"
 STDOUT = "/dev/stdout"
@@ -43,13 +44,18 @@ class LogFile:
                 os.write(self._descriptor, self._buffer)
             self._buffer.clear()
 
-    def reopen(self) -> None:
-        """Open the path anew, so that a rotated file is left alone; raises OSError."""
+    def reopen(self, owner: Credentials | None = None) -> None:
+        """Open the path anew, so that a rotated file is left alone; raises OSError.
+
+        owner: whose the file is to be, as those who go on with it may not open root's.
+        """
         self.flush()
         if self._owns_descriptor:
             descriptor = self._open()
             os.close(self._descriptor)
             self._descriptor = descriptor
+            if owner is not None and os.fstat(descriptor).st_uid != owner.user_id:
+                os.fchown(descriptor, owner.user_id, -1)
 
     def close(self) -> None:
         """Write what is buffered and close; the file is not used any more."""
@@ -84,8 +90,7 @@ class LogFiles:
             try:
                 self._files[path] = LogFile(path, buffer_octets=buffer_octets)
             except OSError as error:
-                message = f'open() "{path}" failed ({error.errno}: {error.strerror})'
-                raise ConfigError([Problem(message)]) from None
+                raise ConfigError([_cannot_open(path, error)]) from None
         return self._files[path]
 
     def open_dynamic(self, name: str) -> LogFile:
@@ -107,17 +112,16 @@ class LogFiles:
         for file in self._files.values():
             file.flush()
 
-    def reopen(self) -> None:
-        """Open every file anew; one that cannot be opened stays, and OSError tells the first."""
+    def reopen(self, owner: Credentials | None = None) -> list[Problem]:
+        """Open every file anew; one that cannot be opened stays as it was, and is a problem."""
         self._close_dynamic()
-        failed: OSError | None = None
-        for file in self._files.values():
+        problems = []
+        for path, file in self._files.items():
             try:
-                file.reopen()
+                file.reopen(owner)
             except OSError as error:
-                failed = failed or error
-        if failed is not None:
-            raise failed
+                problems.append(_cannot_open(path, error))
+        return problems
 
     def close(self) -> None:
         """Write what is buffered and close every file."""
@@ -133,3 +137,7 @@ class LogFiles:
 
     def _path(self, name: str) -> str:
         return name if name in (STDERR, STDOUT) else os.path.join(self._prefix, name)
+
+
+def _cannot_open(path: str, error: OSError) -> Problem:
+    return Problem(f'open() "{path}" failed ({error.errno}: {error.strerror})')

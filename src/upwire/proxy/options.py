@@ -5,11 +5,19 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import signal
 from dataclasses import dataclass, field
 
 from upwire.proxy.load import parse_version
 
 DEFAULT_CONF = "nginx.conf"
+SIGNALS = {
+    "stop": signal.SIGTERM,
+    "quit": signal.SIGQUIT,
+    "reload": signal.SIGHUP,
+    "reopen": signal.SIGUSR1,
+}
+"""What -s sends."""
 
 _STATUS_HOST = "127.0.0.1"
 _HOST_NAME_OCTETS = 253  # RFC 1035 §2.3.4, without the length octets at both ends
@@ -64,6 +72,14 @@ class ProxyOptions:
         default=None,
         metadata={"metavar": "[HOST:]PORT", "help": "tell the live counters there, as JSON"},
     )
+    send: str | None = field(
+        default=None,
+        metadata={
+            "flags": ("-s", "--send"),
+            "metavar": "SIGNAL",
+            "help": "send to the running master: stop, quit, reopen or reload",
+        },
+    )
     test: bool = field(
         default=False, metadata={"flags": ("-t", "--test"), "help": "check the configuration only"}
     )
@@ -87,6 +103,8 @@ class ProxyOptions:
         """Raise ValueError for what cannot be meant."""
         for text in self.add_host:
             _check_added_host(text)
+        if self.send is not None and self.send not in SIGNALS:
+            raise ValueError(f'invalid option: "-s {self.send}"')
         if self.nginx is not None:
             parse_version(self.nginx)
         if self.status is not None:

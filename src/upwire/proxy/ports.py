@@ -24,15 +24,12 @@ OnStream = Callable[[ListenAddress, Stream], Awaitable[None]]
 
 
 class Ports:
-    """Every listening socket, by its address.
-
-    on_stream gets each connection with the address of the socket that took it.
-    """
+    """Every listening socket, by its address. Processes that a fork makes share them."""
 
     __slots__ = ("_is_started", "_listeners", "_on_stream", "_prefix")
 
-    def __init__(self, on_stream: OnStream, prefix: str) -> None:
-        self._on_stream = on_stream
+    def __init__(self, prefix: str) -> None:
+        self._on_stream: OnStream | None = None
         self._prefix = prefix
         self._listeners: dict[ListenAddress, Listener] = {}
         self._is_started = False
@@ -75,16 +72,30 @@ class Ports:
                 listener.start()
         return left
 
-    def start(self) -> None:
-        """Begin to accept, with the loop running."""
+    def start(self, on_stream: OnStream) -> None:
+        """Begin to accept, with the loop running.
+
+        on_stream gets each connection with the address of the socket that took it.
+        """
+        self._on_stream = on_stream
         self._is_started = True
         for listener in self._listeners.values():
             listener.start()
+
+    def share(self) -> None:
+        """Leave the names of unix sockets to the process that has made us."""
+        for listener in self._listeners.values():
+            listener.leave_paths()
 
     def close(self) -> None:
         """Accept nothing more; connections go on."""
         for listener in self._listeners.values():
             listener.close()
+
+    async def wait_connections(self) -> None:
+        """Wait until no connection is open."""
+        for listener in self._listeners.values():
+            await listener.wait_connections()
 
     async def drain(self, deadline_s: float) -> None:
         """Wait for the connections to end, and cut what is left after deadline_s."""
@@ -95,6 +106,7 @@ class Ports:
         listen, server = _first_listen(address, config)
 
         async def serve(stream: Stream) -> None:
+            assert self._on_stream is not None
             await self._on_stream(address, stream)
 
         listener = Listener(

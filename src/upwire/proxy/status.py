@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import json
+import mmap
 import time
-from collections import Counter
+from dataclasses import dataclass
 from typing import Protocol
 
+from upwire.errors import LocalProtocolError
 from upwire.net.http1 import HttpConnection, HttpExchange
 from upwire.net.listener import Listener
 from upwire.net.stream import Address, Stream
 from upwire.version import __version__
+
+_ROWS = 1024  # nginx's limit of processes
+_ENDED_TUNNELS = range(7, 11)
+_LIVE_TUNNELS = range(11, 15)
+_OPEN = {2, 4, 6, *_LIVE_TUNNELS}  # what is now, as against what was since the start
+_STATUSES_AT = 15
+_STATUSES = 1000
+_COLUMNS = _STATUSES_AT + _STATUSES
+_CELL_OCTETS = 8
+_USED_AT = _ROWS * _COLUMNS  # behind the rows: how many of them are in use
 
 
 class LiveTunnel(Protocol):
@@ -20,72 +32,143 @@ class LiveTunnel(Protocol):
         """Return messages and octets from the client, messages and octets to the client."""
 
 
-class Counters:
-    """The numbers since the start; they outlive a reload."""
+class _Cell:
+    """An attribute of `Counters`: this process's own number in the shared memory."""
 
-    __slots__ = (
-        "_finished_tunnels",
-        "accepted",
-        "active",
-        "handled",
-        "in_flight",
-        "requests",
-        "started_s",
-        "statuses",
-        "tunnels_open",
-        "tunnels_total",
-    )
+    __slots__ = ("column",)
+
+    def __init__(self, column: int) -> None:
+        self.column = column
+
+    def __get__(self, counters: Counters, _: type[Counters]) -> int:
+        return counters.row[self.column]
+
+    def __set__(self, counters: Counters, number: int) -> None:
+        counters.row[self.column] = number
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What all processes have counted together."""
+
+    tunnelled: tuple[int, ...]  # messages and octets from clients, messages and octets to clients
+    accepted: int
+    handled: int
+    active: int
+    requests: int
+    in_flight: int
+    tunnels_total: int
+    tunnels_now: int
+
+
+class Counters:
+    """The numbers since the start; they outlive a reload, and are those of all workers.
+
+    Each process writes a row of its own, so that none waits for another; the attributes are this
+    process's part, `totals()` the sum. Row 0 is the first process's, and keeps what workers that
+    have ended had counted.
+    """
+
+    accepted = _Cell(0)
+    handled = _Cell(1)
+    active = _Cell(2)
+    requests = _Cell(3)
+    in_flight = _Cell(4)
+    tunnels_total = _Cell(5)
+    tunnels_now = _Cell(6)
 
     def __init__(self) -> None:
         self.started_s = time.time()
-        self.accepted = 0
-        self.handled = 0
-        self.active = 0
-        self.requests = 0
-        self.in_flight = 0
-        self.statuses: Counter[int] = Counter()
-        self.tunnels_total = 0
         self.tunnels_open: set[LiveTunnel] = set()
-        self._finished_tunnels = [0, 0, 0, 0]
+        octets = (_ROWS + 1) * _COLUMNS * _CELL_OCTETS
+        self._cells = memoryview(mmap.mmap(-1, octets)).cast("q")
+        self._free_rows: list[int] = []
+        self._cells[_USED_AT] = 1
+        self.claim(0)
+
+    def reserve(self) -> int:
+        """Return a row for a worker to be; raises LocalProtocolError where none is left."""
+        if self._free_rows:
+            return self._free_rows.pop()
+        row = self._cells[_USED_AT]
+        if row == _ROWS:
+            raise LocalProtocolError(f"no more than {_ROWS - 1} processes can be spawned")
+        self._cells[_USED_AT] = row + 1  # in the shared memory: older workers read it too
+        return row
+
+    def claim(self, row: int) -> None:
+        """Count in that row from now on."""
+        self.row = self._cells[row * _COLUMNS : (row + 1) * _COLUMNS]
+        self.statuses = self.row[_STATUSES_AT:]
+
+    def release(self, row: int) -> None:
+        """Keep what a worker had counted that has ended, but for what was open in it."""
+        start = row * _COLUMNS
+        for column in range(_COLUMNS):
+            if column not in _OPEN:
+                self._cells[column] += self._cells[start + column]
+            self._cells[start + column] = 0
+        self._free_rows.append(row)
 
     def tunnel_began(self, tunnel: LiveTunnel) -> None:
         """Count a tunnel that was just opened."""
         self.tunnels_total += 1
+        self.tunnels_now += 1
         self.tunnels_open.add(tunnel)
 
     def tunnel_ended(self, tunnel: LiveTunnel) -> None:
         """Keep the totals of a tunnel that has ended."""
         self.tunnels_open.discard(tunnel)
-        for index, total in enumerate(tunnel.totals()):
-            self._finished_tunnels[index] += total
+        self.tunnels_now -= 1
+        for column, total in zip(_ENDED_TUNNELS, tunnel.totals(), strict=True):
+            self.row[column] += total
 
-    def tunnel_totals(self) -> tuple[int, int, int, int]:
-        """Return messages and octets from clients and to clients, of all tunnels ever."""
-        totals = list(self._finished_tunnels)
+    def publish_tunnels(self) -> None:
+        """Let the other processes know what has gone through the tunnels that are open here."""
+        totals = [0, 0, 0, 0]
         for tunnel in self.tunnels_open:
             for index, total in enumerate(tunnel.totals()):
                 totals[index] += total
-        return totals[0], totals[1], totals[2], totals[3]
+        for column, total in zip(_LIVE_TUNNELS, totals, strict=True):
+            self.row[column] = total
+
+    def totals(self) -> Totals:
+        """Return the numbers of all processes; what open tunnels elsewhere carry, as published."""
+        self.publish_tunnels()
+        numbers = [self._sum(column) for column in range(_STATUSES_AT)]
+        ended = numbers[_ENDED_TUNNELS.start : _ENDED_TUNNELS.stop]
+        live = numbers[_LIVE_TUNNELS.start : _LIVE_TUNNELS.stop]
+        tunnelled = tuple(one + other for one, other in zip(ended, live, strict=True))
+        return Totals(tunnelled, *numbers[: _ENDED_TUNNELS.start])
+
+    def status_totals(self) -> dict[int, int]:
+        """Return how many responses of each status there were."""
+        sums = {code: self._sum(_STATUSES_AT + code) for code in range(_STATUSES)}
+        return {code: number for code, number in sums.items() if number}
+
+    def _sum(self, column: int) -> int:
+        return sum(self._cells[column : self._cells[_USED_AT] * _COLUMNS : _COLUMNS])
 
 
 def to_json(counters: Counters) -> bytes:
     """Return the numbers as one JSON object; times in seconds."""
-    from_clients, from_octets, to_clients, to_octets = counters.tunnel_totals()
+    totals = counters.totals()
+    from_clients, from_octets, to_clients, to_octets = totals.tunnelled
     status = {
         "version": __version__,
         "uptime_s": round(time.time() - counters.started_s, 3),
         "connections": {
-            "active": counters.active,
-            "accepted": counters.accepted,
-            "handled": counters.handled,
+            "active": totals.active,
+            "accepted": totals.accepted,
+            "handled": totals.handled,
         },
         "requests": {
-            "total": counters.requests,
-            "by_status": {str(code): number for code, number in sorted(counters.statuses.items())},
+            "total": totals.requests,
+            "by_status": {str(code): count for code, count in counters.status_totals().items()},
         },
         "tunnels": {
-            "open": len(counters.tunnels_open),
-            "total": counters.tunnels_total,
+            "open": totals.tunnels_now,
+            "total": totals.tunnels_total,
             "from_clients": {"messages": from_clients, "octets": from_octets},
             "to_clients": {"messages": to_clients, "octets": to_octets},
         },

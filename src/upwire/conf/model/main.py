@@ -6,8 +6,11 @@ from upwire.conf.directives import Context
 from upwire.conf.model.assembly import Assembly, Scope, Wrong
 from upwire.conf.model.logs import read_error_log
 from upwire.conf.model.types import Main
+from upwire.conf.model.types.main import CpuAffinity
 from upwire.conf.syntax import Directive
-from upwire.conf.values import parse_number, parse_time
+from upwire.conf.values import parse_number, parse_offset, parse_time
+
+_CPUS_MAX = 1024
 
 
 def read_main(scope: Scope, assembly: Assembly) -> Main:
@@ -19,12 +22,18 @@ def read_main(scope: Scope, assembly: Assembly) -> Main:
     events = Scope(block, assembly.version, context=Context.EVENTS)
     shutdown = scope.own_one("worker_shutdown_timeout")
     files = scope.own_one("worker_rlimit_nofile")
+    core = scope.own_one("worker_rlimit_core")
+    folder = scope.own_one("working_directory")
     user = scope.own_one("user")
     return Main(
         worker_processes=_worker_processes(scope, assembly),
         worker_connections=_worker_connections(events, assembly),
         worker_shutdown_timeout_s=parse_time(shutdown.args[0]) if shutdown is not None else None,
         worker_rlimit_nofile=parse_number(files.args[0]) if files is not None else None,
+        worker_rlimit_core_octets=parse_offset(core.args[0]) if core is not None else None,
+        worker_priority=_worker_priority(scope, assembly),
+        worker_cpu_affinity=_worker_cpu_affinity(scope, assembly),
+        working_directory=folder.args[0] if folder is not None else None,
         daemon=scope.flag("daemon"),
         master_process=scope.flag("master_process"),
         pid=scope.text("pid"),
@@ -49,6 +58,46 @@ def _read_processes(directive: Directive, assembly: Assembly) -> int:
     except ValueError:
         message = '"worker_processes" directive invalid value'
         raise Wrong(message, directive.arg_positions[0]) from None
+
+
+def _worker_priority(scope: Scope, assembly: Assembly) -> int:
+    directive = scope.own_one("worker_priority")
+    return 0 if directive is None else assembly.read(_read_priority, directive) or 0
+
+
+def _read_priority(directive: Directive, assembly: Assembly) -> int:
+    text = directive.args[0]
+    try:
+        number = parse_number(text[1:] if text.startswith(("-", "+")) else text)
+    except ValueError:
+        message = '"worker_priority" directive invalid number'
+        raise Wrong(message, directive.arg_positions[0]) from None
+    return -number if text.startswith("-") else number
+
+
+def _worker_cpu_affinity(scope: Scope, assembly: Assembly) -> CpuAffinity:
+    directive = scope.own_one("worker_cpu_affinity")
+    if directive is None:
+        return CpuAffinity()
+    return assembly.read(_read_cpu_affinity, directive) or CpuAffinity()
+
+
+def _read_cpu_affinity(directive: Directive, assembly: Assembly) -> CpuAffinity:
+    """Read the masks, whose last digit is the first processor."""
+    is_auto = directive.args[0] == "auto"
+    if is_auto and directive.args[2:]:
+        message = 'invalid number of arguments in "worker_cpu_affinity" directive'
+        raise Wrong(message, directive.arg_positions[2])
+    masks = []
+    first = int(is_auto)
+    for mask, at in zip(directive.args[first:], directive.arg_positions[first:], strict=True):
+        digits = mask.replace(" ", "")
+        if len(mask) > _CPUS_MAX:
+            raise Wrong(f'"worker_cpu_affinity" supports up to {_CPUS_MAX} CPUs only', at)
+        if wrong := digits.strip("01"):
+            raise Wrong(f'invalid character "{wrong[-1]}" in "worker_cpu_affinity"', at)
+        masks.append(frozenset(cpu for cpu, digit in enumerate(digits[::-1]) if digit == "1"))
+    return CpuAffinity(tuple(masks), is_auto)
 
 
 def _worker_connections(events: Scope, assembly: Assembly) -> int:

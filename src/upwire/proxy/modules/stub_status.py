@@ -12,13 +12,13 @@ async def answer(request: Request) -> Handled:
         return None
     if request.method not in ("GET", "HEAD"):
         return 405
-    counters = request.cycle.counters
-    waiting = counters.active - counters.in_flight
+    totals = request.cycle.counters.totals()
+    waiting = totals.active - totals.in_flight
     text = (
-        f"Active connections: {counters.active} \n"
+        f"Active connections: {totals.active} \n"
         "server accepts handled requests\n"
-        f" {counters.accepted} {counters.handled} {counters.requests} \n"
-        f"Reading: 0 Writing: {counters.in_flight} Waiting: {waiting} \n"
+        f" {totals.accepted} {totals.handled} {totals.requests} \n"
+        f"Reading: 0 Writing: {totals.in_flight} Waiting: {waiting} \n"
     )
     await respond(request, 200, [("Content-Type", "text/plain")], text.encode())
     return Outcome.DONE

@@ -1,0 +1,136 @@
+"""A process that serves: a worker that a master has forked, or the only one there is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Mapping
+from itertools import count
+
+from upwire.net.stream import Stream
+from upwire.proxy.downstream import Downstream
+from upwire.proxy.error_log import ErrorLogHandler
+from upwire.proxy.route import ListenAddress
+from upwire.proxy.service import Service
+
+TICK_S = 1.0
+"""How often buffered logs are written and idle connections looked after."""
+
+GRACE_S = 0.5
+"""How long a connection that is idle at a graceful stop may still begin another request.
+
+Closed at once, as nginx does, one in use could lose a request that is on its way.
+"""
+
+Acts = Mapping[signal.Signals, Callable[[], None]]
+
+
+class Worker:
+    """Serves what a `Service` has in force, until it is told to end."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self._numbers = count(1)
+        self._downstreams: set[Downstream] = set()
+        self._stopping = asyncio.Event()
+        self._idle = asyncio.Event()  # no connection is waited for any more
+        self._is_graceful = False
+
+    def run(self, acts: Acts) -> None:
+        """Serve until a signal ends it, with acts for the signals that are held back until then."""
+        handler = ErrorLogHandler(lambda: self.service.cycle.log)
+        logger = logging.getLogger("upwire")
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        try:
+            asyncio.run(self.serve(acts))
+        finally:
+            logger.removeHandler(handler)
+            self.service.close()
+
+    def signals(self) -> Acts:
+        """Return what is done at each signal that ends us or has us open the logs anew."""
+        return {
+            signal.SIGINT: lambda: self.stop(is_graceful=False),
+            signal.SIGTERM: lambda: self.stop(is_graceful=False),
+            signal.SIGQUIT: lambda: self.stop(is_graceful=True),
+            signal.SIGUSR1: self.service.reopen_logs,
+        }
+
+    async def serve(self, acts: Acts) -> None:
+        """Serve until `stop()`."""
+        loop = asyncio.get_running_loop()
+        for number, act in acts.items():
+            loop.add_signal_handler(number, act)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, acts)
+        service = self.service
+        service.ports.start(self._serve)
+        if service.status is not None:
+            service.status.start()
+        ticking = asyncio.create_task(self._tick())
+        try:
+            await self._stopping.wait()
+            await self._end()
+        finally:
+            ticking.cancel()
+            for number in acts:
+                loop.remove_signal_handler(number)
+
+    def stop(self, *, is_graceful: bool) -> None:
+        """End: at once, or after the requests in flight."""
+        self._is_graceful = is_graceful and not self._stopping.is_set()
+        self._stopping.set()
+        if not self._is_graceful:
+            self._idle.set()
+
+    async def _serve(self, bound: ListenAddress, stream: Stream) -> None:
+        downstream = Downstream(stream, bound, next(self._numbers), lambda: self.service.cycle)
+        self._downstreams.add(downstream)
+        if self._stopping.is_set():  # it was accepted just before
+            downstream.http.drain(spares_idle=True)
+        try:
+            await downstream.serve()
+        finally:
+            self._downstreams.discard(downstream)
+            if self._stopping.is_set() and not self._downstreams:
+                self._idle.set()
+
+    async def _tick(self) -> None:
+        service = self.service
+        while True:
+            await asyncio.sleep(TICK_S)
+            service.tick()
+            if service.status is not None:
+                service.counters.publish_tunnels()
+
+    async def _end(self) -> None:
+        """Stop accepting, let the requests in flight end if that was asked, and cut the rest."""
+        service = self.service
+        service.ports.close()
+        if self._is_graceful:
+            await self._end_gracefully(service.cycle.config.main.worker_shutdown_timeout_s)
+        await service.ports.drain(0)
+        if service.status is not None:
+            await service.status.close()
+
+    async def _end_gracefully(self, patience_s: float | None) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                for downstream in self._downstreams:
+                    downstream.http.drain(spares_idle=True)
+                if await self._is_left(GRACE_S):
+                    for downstream in self._downstreams:
+                        downstream.http.drain()
+                    await self._is_left(None)
+
+    async def _is_left(self, wait_s: float | None) -> bool:
+        """Wait until no connection is left; return whether there is one after wait_s."""
+        ports = self.service.ports
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await ports.wait_connections()
+                if self._downstreams:  # of an address that a reload has closed
+                    await self._idle.wait()
+        return bool(self._downstreams or ports.connections)
