@@ -1,52 +1,70 @@
 """What is measured: each benchmark, its scenarios, and who takes part.
 
-The first contender of each is what the others are compared with.
+The first contender of each is what the others are compared with. The targets that these figures
+are held against are in targets.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+KIB = 1024
+
 SERVERS = (
     "upwire",
+    "upwire_callbacks",
     "socketify",
     "picows",
     "aiohttp",
     "websockets",
     "uvicorn_websockets",
     "uvicorn_wsproto",
+    "hypercorn",
     "granian",
     "tornado",
 )
 TUNNELS = ("nginx", "upwire", "nginx_tuned", "haproxy", "caddy")
 CLIENTS = ("upwire", "picows", "websockets", "aiohttp")
+DEFLATING = ("upwire", "websockets", "aiohttp", "picows", "socketify")
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
+    """held: connections that are open beside those that are measured. rate_per_s: of all
+    connections together; 0 as fast as they go."""
+
     connections: int
     payload_octets: int = 32
     in_flight: int = 1
+    held: int = 0
+    rate_per_s: int = 0
 
     def __str__(self) -> str:
         size = f"{self.payload_octets} B"
-        if self.payload_octets >= 1024:
-            size = f"{self.payload_octets // 1024} KiB"
-        behind = f", {self.in_flight} in flight" if self.in_flight > 1 else ""
-        return f"{self.connections} : {size}{behind}"
+        if self.payload_octets >= KIB:
+            size = f"{self.payload_octets // KIB} KiB"
+        in_flight = f", {self.in_flight} in flight" if self.in_flight > 1 else ""
+        rate = f", {self.rate_per_s:,} a second" if self.rate_per_s else ""
+        held = f", beside {self.held:,}" if self.held else ""
+        return f"{self.connections:,} : {size}{in_flight}{rate}{held}"
 
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """measure: which function of measure.py. role: of the contenders. unit: of the value."""
+    """measure: which function of measure.py. roles: of which each contender has one. unit: of the
+    value.
+
+    max_rounds: where more would only say the same again.
+    """
 
     name: str
     title: str
     measure: str
-    role: str
+    roles: tuple[str, ...]
     unit: str
     contenders: tuple[str, ...]
     scenarios: tuple[Scenario, ...]
+    max_rounds: int | None = None
 
 
 BENCHMARKS = (
@@ -54,54 +72,108 @@ BENCHMARKS = (
         "echo",
         "Echo server, connections : payload",
         "echo",
-        "echo",
+        ("echo",),
         "messages/s",
         (*SERVERS, "floor"),
-        (Scenario(50), Scenario(500), Scenario(50, in_flight=16), Scenario(50, 16 * 1024)),
+        (Scenario(50), Scenario(500), Scenario(50, in_flight=16), Scenario(50, 16 * KIB)),
+    ),
+    Benchmark(
+        "deflate",
+        "Echo of compressed JSON, connections : payload",
+        "deflate",
+        ("deflate",),
+        "messages/s",
+        DEFLATING,
+        (Scenario(50, KIB),),
     ),
     Benchmark(
         "tunnel",
         "Tunnel through a proxy, connections : payload",
         "tunnel",
-        "tunnel",
+        ("tunnel",),
         "messages/s",
         TUNNELS,
-        (Scenario(50), Scenario(500), Scenario(50, 16 * 1024), Scenario(50, 256 * 1024)),
+        (
+            Scenario(50),
+            Scenario(500),
+            Scenario(50, 16 * KIB),
+            Scenario(500, 16 * KIB),
+            Scenario(50, 256 * KIB),
+        ),
+    ),
+    Benchmark(
+        "tunnel-single",
+        "One tunnel, one message at a time",
+        "tunnel",
+        ("tunnel",),
+        "messages/s",
+        ("nginx", "upwire", "nginx_tuned", "haproxy", "caddy"),
+        (Scenario(1),),
+    ),
+    Benchmark(
+        "tunnel-tls",
+        "Tunnel from TLS to plain TCP, connections : payload",
+        "tunnel_tls",
+        ("tls",),
+        "messages/s",
+        TUNNELS,
+        (Scenario(50), Scenario(50, 16 * KIB)),
     ),
     Benchmark(
         "idle-server",
         "Memory of an idle connection, server",
         "idle",
-        "echo",
+        ("echo",),
         "octets",
         SERVERS,
         (Scenario(2000),),
+        max_rounds=1,
     ),
     Benchmark(
         "idle-tunnel",
         "Memory of an idle tunnel",
         "idle_tunnel",
-        "tunnel",
+        ("tunnel",),
         "octets",
         TUNNELS,
         (Scenario(2000),),
+        max_rounds=1,
     ),
     Benchmark(
         "handshakes",
-        "Connections through handshake and close",
+        "Connections through handshake and close, server",
         "handshakes",
-        "echo",
+        ("echo",),
         "connections/s",
-        SERVERS,
-        (Scenario(20),),
+        (*SERVERS, "floor"),
+        (Scenario(20), Scenario(20, held=5000)),
+    ),
+    Benchmark(
+        "handshakes-tunnel",
+        "Connections through handshake and close, proxy",
+        "tunnel_handshakes",
+        ("tunnel",),
+        "connections/s",
+        TUNNELS,
+        (Scenario(20), Scenario(20, held=5000)),
     ),
     Benchmark(
         "client",
         "Round trips of a client, against one server (picows)",
         "client",
-        "client",
+        ("client",),
         "round trips/s",
         CLIENTS,
-        (Scenario(1), Scenario(1, 16 * 1024)),
+        (Scenario(1), Scenario(1, 16 * KIB)),
+    ),
+    Benchmark(
+        "many",
+        "Many connections, few messages",
+        "many",
+        ("tunnel", "echo"),
+        "messages/s",
+        ("upwire", "nginx", "picows"),
+        (Scenario(10_000, rate_per_s=1000),),
+        max_rounds=1,
     ),
 )

@@ -7,6 +7,7 @@ versions of its requirements.txt; programs come from Debian.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import ctypes.util
 import os
 import shutil
@@ -24,10 +25,12 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "bench"
-ROLES: tuple[str, ...] = ("echo", "tunnel", "client")
+ROLES: tuple[str, ...] = ("echo", "deflate", "handshakes", "tunnel", "tls", "client")
 START_S = 30.0
 STOP_S = 5.0
 _RETRY_S = 0.02
+_PR_SET_PDEATHSIG = 1  # of prctl(2): a signal when the parent dies, however it does
+_libc = ctypes.CDLL(None)
 _SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
@@ -37,9 +40,9 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """How a contender is started as an echo server, a tunnel, or a client.
+    """How a contender is started as a server, a proxy or a client.
 
-    config: a file of its folder, in which @PORT@ and @BACKEND@ are replaced.
+    config: a file of its folder, in which @PORT@, @BACKEND@ and the like are replaced.
     """
 
     command: tuple[str, ...]
@@ -123,7 +126,7 @@ def running(
             cwd=ROOT,
             env=os.environ | {"PATH": _SYSTEM_PATH} | _expand(contender, role.environment),
             start_new_session=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+            preexec_fn=lambda: _settle(core),
         )
     try:
         _wait_listening(process, port, log)
@@ -161,7 +164,8 @@ def _role(facts: Mapping[str, Any]) -> Role:  # Any: what TOML gives
 
 
 def _expand(contender: Contender, environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value.format(run=contender.run_folder) for name, value in environment.items()}
+    places = {"run": contender.run_folder, "folder": contender.folder}
+    return {name: value.format(**places) for name, value in environment.items()}
 
 
 def _wait_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
@@ -172,6 +176,12 @@ def _wait_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> N
         time.sleep(_RETRY_S)
     output = log.read_text("utf-8", "replace")
     raise Unavailable(f"it does not listen: {output.strip()[-400:] or 'no output'}")
+
+
+def _settle(core: int) -> None:
+    """Bind a process that is about to be a contender to its core, and its life to ours."""
+    os.sched_setaffinity(0, {core})
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -1,47 +1,37 @@
-"""One measurement: a contender alone on the first core, everything else on the last."""
+"""How each benchmark is measured: a contender on the first core, everything else on the last."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import itertools
+import json
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
-from bench import accounting, contender
+from bench import accounting, certificate, contender
 from bench.benchmarks import Scenario
 from bench.contender import Contender
-from bench.handshakes import HandshakeFailed, count_handshakes
-from upwire.errors import UpwireError
-from upwire.load import Load, Work, open_load
+from bench.deflating import Compressed
+from bench.sample import (
+    FIRST_CONNECTIONS,
+    WARM_UP_S,
+    Clocks,
+    Sample,
+    Void,
+    drive,
+    finish,
+    opened,
+    turn_over,
+    void_where_it_fails,
+    weigh,
+)
+from upwire.net.tls import client_context
 
-WARM_UP_S = 0.5
-FIRST_CONNECTIONS = 100
-"""Opened before memory is looked at: what the first connections cost is paid once."""
 CORES = sorted(os.sched_getaffinity(0))
-
-
-class Void(Exception):
-    """A measurement that counts for nothing: something came back wrong or not at all."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One contender in one round. value: in the benchmark's unit.
-
-    cpu_us: processor time of the contender a message, or connection. memory_octets: its
-    proportional set size under load. busy: the share of their core that the load generator, and
-    behind a proxy the upstream, took: near 1 they are what was measured.
-    """
-
-    value: float
-    cpu_us: float | None = None
-    p50_us: float | None = None
-    p99_us: float | None = None
-    memory_octets: int | None = None
-    busy: float | None = None
-
+LEAST_DESCRIPTORS = 8192
+"""What a proxy is told to allow for its connections; more where the scenario has more."""
 
 Measure = Callable[[Contender, Scenario, float], Sample]
 
@@ -49,55 +39,81 @@ Measure = Callable[[Contender, Scenario, float], Sample]
 def echo(one: Contender, scenario: Scenario, seconds: float) -> Sample:
     """Drive an echo server."""
     with _server(one, "echo", scenario) as (pid, port):
-        return _drive(pid, port, scenario, seconds)
+        return drive(pid, port, scenario, seconds)
+
+
+def deflate(one: Contender, scenario: Scenario, seconds: float) -> Sample:
+    """Drive an echo server that compresses."""
+    with _server(one, "deflate", scenario) as (pid, port), void_where_it_fails():
+        load = Compressed(port, scenario.connections, scenario.payload_octets)
+        with contextlib.closing(load):
+            load.run(WARM_UP_S)
+            load.restart()
+            clocks = Clocks(pid)
+            load.run(seconds)
+            clocks.stop()
+            return clocks.sample(
+                load.messages,
+                p50_ns=load.latency.percentile_ns(50),
+                p99_ns=load.latency.percentile_ns(99),
+                memory_octets=accounting.memory_octets(pid),
+            )
 
 
 def tunnel(one: Contender, scenario: Scenario, seconds: float) -> Sample:
     """Drive a proxy in front of the fastest upstream that we have."""
-    with _upstream(scenario) as (upstream, backend), _proxy(one, backend) as (pid, port):
-        return _drive(pid, port, scenario, seconds, upstream=upstream)
+    with _upstream(scenario) as (upstream, backend), _proxy(one, scenario, backend) as (pid, port):
+        return drive(pid, port, scenario, seconds, upstream=upstream)
+
+
+def tunnel_tls(one: Contender, scenario: Scenario, seconds: float) -> Sample:
+    """Drive a proxy that ends TLS, in front of the same upstream without it."""
+    tls = client_context(is_verified=False)
+    with (
+        _upstream(scenario) as (upstream, backend),
+        _proxy(one, scenario, backend, "tls") as (pid, port),
+    ):
+        return drive(pid, port, scenario, seconds, upstream=upstream, tls=tls)
 
 
 def idle(one: Contender, scenario: Scenario, seconds: float) -> Sample:
     """Weigh the connections of a server."""
     with _server(one, "echo", scenario) as (pid, port):
-        return _weigh(pid, port, scenario)
+        return weigh(pid, port, scenario)
 
 
 def idle_tunnel(one: Contender, scenario: Scenario, seconds: float) -> Sample:
     """Weigh the tunnels of a proxy; the upstream is upwire's server."""
-    upstream = contender.load("upwire")
     with (
-        contender.running(upstream, "echo", core=CORES[-1], values={}) as (_, backend),
-        _proxy(one, backend) as (pid, port),
+        _echo_server("upwire", CORES[-1]) as (_, backend),
+        _proxy(one, scenario, backend) as (pid, port),
     ):
-        return _weigh(pid, port, scenario)
+        return weigh(pid, port, scenario)
 
 
 def handshakes(one: Contender, scenario: Scenario, seconds: float) -> Sample:
-    """Open and close connections, so many at a time."""
-    with _server(one, "echo", scenario) as (pid, port):
-        try:
-            count_handshakes(port, scenario.connections, WARM_UP_S)
-            before_s, busy_s, start_s = _clocks(pid)
-            count = count_handshakes(port, scenario.connections, seconds)
-        except (HandshakeFailed, UpwireError, OSError) as error:
-            raise Void(str(error)) from error
-        after_s, busy_after_s, end_s = _clocks(pid)
-    if count == 0:
-        raise Void("no connection got through")
-    return Sample(
-        value=count / (end_s - start_s),
-        cpu_us=(after_s - before_s) / count * 1e6,
-        busy=(busy_after_s - busy_s) / (end_s - start_s),
-    )
+    """Open and close connections to a server."""
+    role = "handshakes" if "handshakes" in one.roles else "echo"
+    with _server(one, role, scenario) as (pid, port):
+        return turn_over(pid, port, scenario, seconds)
+
+
+def tunnel_handshakes(one: Contender, scenario: Scenario, seconds: float) -> Sample:
+    """Open and close tunnels of a proxy."""
+    floor = contender.load("floor")
+    with (
+        _server(floor, "handshakes", scenario, CORES[-1]) as (upstream, backend),
+        _proxy(one, scenario, backend) as (pid, port),
+    ):
+        return turn_over(pid, port, scenario, seconds, upstream=upstream)
 
 
 def client(one: Contender, scenario: Scenario, seconds: float) -> Sample:
-    """Run a client on the first core; the server, the same for all, is on the last."""
-    server = contender.load("picows")
-    contender.prepare(server)
-    with contender.running(server, "echo", core=CORES[-1], values={}) as (_, port):
+    """Run a client on the first core; the server, the same for all, is on the last.
+
+    A client prints its processor time in seconds and the times of its echoes in nanoseconds.
+    """
+    with _echo_server("picows", CORES[-1]) as (_, port):
         values = {
             "url": f"ws://127.0.0.1:{port}/",
             "payload": str(scenario.payload_octets),
@@ -112,17 +128,63 @@ def client(one: Contender, scenario: Scenario, seconds: float) -> Sample:
         )
     if done.returncode:
         raise Void(done.stderr.strip()[-400:])
-    return Sample(value=int(done.stdout) / seconds)
+    cpu_s, times_ns = json.loads(done.stdout)
+    trips_ns = sorted(after - before for before, after in itertools.pairwise(times_ns))
+    return Sample(
+        value=len(trips_ns) / (times_ns[-1] - times_ns[0]) * 1e9,
+        cpu_us=cpu_s / len(trips_ns) * 1e6,
+        p50_us=trips_ns[len(trips_ns) // 2] / 1000,
+        p99_us=trips_ns[len(trips_ns) * 99 // 100] / 1000,
+    )
+
+
+def many(one: Contender, scenario: Scenario, seconds: float) -> Sample:
+    """Hold very many connections and send few messages over them, five times as long.
+
+    A proxy has upwire's server behind it. That one shares the contender's core, so that the last
+    is the load generator's alone: it spins to be on time.
+    """
+    with contextlib.ExitStack() as stack:
+        upstream: int | None = None
+        if "tunnel" in one.roles:
+            upstream, backend = stack.enter_context(_echo_server("upwire", CORES[0]))
+            pid, port = stack.enter_context(_proxy(one, scenario, backend))
+        else:
+            pid, port = stack.enter_context(_server(one, "echo", scenario))
+        stack.enter_context(opened(port, Scenario(FIRST_CONNECTIONS)))
+        before = _memories(pid, upstream)
+        load = stack.enter_context(opened(port, scenario))
+        load.drive(WARM_UP_S)
+        load.restart()
+        sample = finish(load, Clocks(pid), pid, 5 * seconds)
+        after = _memories(pid, upstream)
+    own, behind = (
+        (last - first) / scenario.connections for first, last in zip(before, after, strict=True)
+    )
+    return dataclasses.replace(
+        sample, connection_octets=own, upstream_octets=None if upstream is None else behind
+    )
 
 
 MEASURES: dict[str, Measure] = {
     "echo": echo,
+    "deflate": deflate,
     "tunnel": tunnel,
+    "tunnel_tls": tunnel_tls,
     "idle": idle,
     "idle_tunnel": idle_tunnel,
     "handshakes": handshakes,
+    "tunnel_handshakes": tunnel_handshakes,
     "client": client,
+    "many": many,
 }
+
+
+def _memories(pid: int, upstream: int | None) -> tuple[int, int]:
+    return (
+        accounting.memory_octets(pid),
+        0 if upstream is None else accounting.memory_octets(upstream),
+    )
 
 
 @contextlib.contextmanager
@@ -144,68 +206,24 @@ def _upstream(scenario: Scenario) -> Iterator[tuple[int, int]]:
 
 
 @contextlib.contextmanager
-def _proxy(one: Contender, backend: int) -> Iterator[tuple[int, int]]:
-    values = {"backend": f"127.0.0.1:{backend}"}
-    with contender.running(one, "tunnel", core=CORES[0], values=values) as found:
+def _echo_server(name: str, core: int) -> Iterator[tuple[int, int]]:
+    """Run a contender as the other end of those that are measured."""
+    one = contender.load(name)
+    contender.prepare(one)
+    with contender.running(one, "echo", core=core, values={}) as found:
         yield found
 
 
-def _drive(
-    pid: int, port: int, scenario: Scenario, seconds: float, *, upstream: int | None = None
-) -> Sample:
-    with _opened(port, scenario.connections, scenario) as load:
-        load.drive(WARM_UP_S)
-        load.restart()
-        before_s = accounting.processor_s(pid)
-        upstream_s = 0.0 if upstream is None else accounting.processor_s(upstream)
-        load.drive(seconds)
-        cpu_s = accounting.processor_s(pid) - before_s
-        upstream_s = 0.0 if upstream is None else accounting.processor_s(upstream) - upstream_s
-        memory_octets = accounting.memory_octets(pid)
-        result = load.finish()
-    if not result.is_clean or not result.messages:
-        raise Void(
-            f"{result.messages} echoes, wrong {result.wrong}, lost connections {result.lost}, "
-            f"missing echoes {result.missing}"
-        )
-    return Sample(
-        value=result.messages_per_s,
-        cpu_us=cpu_s / result.messages * 1e6,
-        p50_us=result.latency.percentile_ns(50) / 1000,
-        p99_us=result.latency.percentile_ns(99) / 1000,
-        memory_octets=memory_octets,
-        busy=result.busy + upstream_s / result.seconds,
-    )
-
-
-def _weigh(pid: int, port: int, scenario: Scenario) -> Sample:
-    """Return the octets that each further connection adds, once its echo came."""
-    with _opened(port, FIRST_CONNECTIONS, scenario) as first:
-        first.drive(WARM_UP_S, messages=FIRST_CONNECTIONS)
-        before = accounting.memory_octets(pid)
-        with _opened(port, scenario.connections, scenario) as more:
-            more.drive(WARM_UP_S * 10, messages=scenario.connections)
-            result = more.finish()
-            after = accounting.memory_octets(pid)
-    if not result.is_clean:
-        raise Void(f"wrong {result.wrong}, lost connections {result.lost}")
-    return Sample(value=(after - before) / scenario.connections, memory_octets=after)
-
-
 @contextlib.contextmanager
-def _opened(port: int, connections: int, scenario: Scenario) -> Iterator[Load]:
-    work = Work(
-        url=f"ws://127.0.0.1:{port}/",
-        connections=connections,
-        payload_octets=scenario.payload_octets,
-        in_flight=scenario.in_flight,
-    )
-    try:
-        with open_load(work) as load:
-            yield load
-    except UpwireError as error:
-        raise Void(str(error)) from error
-
-
-def _clocks(pid: int) -> tuple[float, float, float]:
-    return accounting.processor_s(pid), time.process_time(), time.monotonic()
+def _proxy(
+    one: Contender, scenario: Scenario, backend: int, role: str = "tunnel"
+) -> Iterator[tuple[int, int]]:
+    descriptors = 2 * (scenario.connections + scenario.held + FIRST_CONNECTIONS) + 512
+    values = {
+        "backend": f"127.0.0.1:{backend}",
+        "descriptors": str(max(descriptors, LEAST_DESCRIPTORS)),
+    }
+    if role == "tls":
+        values |= certificate.files()
+    with contender.running(one, role, core=CORES[0], values=values) as found:
+        yield found

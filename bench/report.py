@@ -6,9 +6,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from bench.machine import Machine
-from bench.rounds import Outcome, Row
+from bench.rounds import Outcome, Row, median_ratio
+from bench.targets import FULL
 
-HEADER = ("", "median", "spread", "ratio", "CPU, µs", "p50, µs", "p99, µs", "memory, MB", "load")
+HEADER = (
+    *("", "median", "spread", "ratio", "CPU, µs", "CPU ratio", "p50, µs", "p99, µs"),
+    *("memory, MB", "a connection, kB", "behind it, kB", "load"),
+)
+"""Of a table, whose columns without any figure are left out."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,8 +33,7 @@ def tables(outcome: Outcome) -> list[str]:
     lines: list[str] = []
     for scenario, rows in outcome.rows.items():
         lines += [f"**{scenario}**, {outcome.benchmark.unit}", ""]
-        lines += _table([HEADER, *(_cells(row) for row in rows)])
-        lines.append("")
+        lines += [*table([HEADER, *(_cells(row) for row in rows)]), *_full_loads(rows), ""]
     return lines
 
 
@@ -46,15 +50,17 @@ def section(outcome: Outcome, circumstances: Circumstances, plot: str) -> list[s
     ]
 
 
-def put_section(document: str, name: str, lines: Sequence[str]) -> str:
-    """Return the document with what stands between a benchmark's two marks replaced."""
-    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-    before, found, rest = document.partition(begin)
-    _, found_end, after = rest.partition(end)
-    if not (found and found_end):
-        raise ValueError(f"the document has no marks for {name}")
-    body = "\n".join(lines)
-    return f"{before}{begin}\n{body}\n{end}{after}"
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lay out a header and rows, without the columns that are empty in all of them."""
+    columns = [column for column in zip(*rows, strict=True) if not column[0] or any(column[1:])]
+    widths = [max(map(len, column)) for column in columns]
+    padded = [
+        [cell.ljust(width) if index == 0 else cell.rjust(width) for cell in column]
+        for index, (column, width) in enumerate(zip(columns, widths, strict=True))
+    ]
+    lines = [f"| {' | '.join(cells)} |" for cells in zip(*padded, strict=True)]
+    rule = "|".join("-" * (width + 2) for width in widths)
+    return [lines[0], f"|{rule}|", *lines[1:]]
 
 
 def to_json(outcome: Outcome, circumstances: Circumstances) -> dict[str, object]:
@@ -68,6 +74,7 @@ def to_json(outcome: Outcome, circumstances: Circumstances) -> dict[str, object]
                 **dataclasses.asdict(scenario),
                 "contenders": [
                     {
+                        "name": row.name,
                         "title": row.title,
                         "void": row.void,
                         "median": row.median("value"),
@@ -86,35 +93,44 @@ def to_json(outcome: Outcome, circumstances: Circumstances) -> dict[str, object]
 def _cells(row: Row) -> tuple[str, ...]:
     if row.void:
         return (row.title, "void", *[""] * (len(HEADER) - 2))
-    memory = row.median("memory_octets")
     busy = row.median("busy")
     return (
         row.title,
         _number(row.median("value")),
         f"{row.spread:.0%}",
-        "" if row.ratio is None else f"{row.ratio:.2f}",
+        _ratio(row.ratio),
         _number(row.median("cpu_us")),
+        _ratio(median_ratio(row.samples, row.first, "cpu_us")),
         _number(row.median("p50_us")),
         _number(row.median("p99_us")),
-        "" if memory is None else f"{memory / 1e6:.1f}",
+        _scaled(row.median("memory_octets"), 1e6),
+        _scaled(row.median("connection_octets"), 1e3),
+        _scaled(row.median("upstream_octets"), 1e3),
         "" if busy is None else f"{busy:.0%}",
     )
+
+
+def _full_loads(rows: Sequence[Row]) -> list[str]:
+    """Say beside whom the load generator had no core left."""
+    full = [row.title for row in rows if (row.median("busy") or 0.0) >= FULL]
+    if not full:
+        return []
+    return [
+        "",
+        f"The load generator's core was full with {', '.join(full)}: the rate may be its limit, "
+        "and CPU says more.",
+    ]
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _scaled(octets: float | None, unit: float) -> str:
+    return "" if octets is None else f"{octets / unit:.1f}"
 
 
 def _number(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lay out a header and rows, without the columns that are empty in all of them."""
-    columns = [column for column in zip(*rows, strict=True) if not column[0] or any(column[1:])]
-    widths = [max(map(len, column)) for column in columns]
-    padded = [
-        [cell.ljust(width) if index == 0 else cell.rjust(width) for cell in column]
-        for index, (column, width) in enumerate(zip(columns, widths, strict=True))
-    ]
-    lines = [f"| {' | '.join(cells)} |" for cells in zip(*padded, strict=True)]
-    rule = "|".join("-" * (width + 2) for width in widths)
-    return [lines[0], f"|{rule}|", *lines[1:]]

@@ -9,19 +9,21 @@ from dataclasses import dataclass
 
 from bench.benchmarks import Benchmark, Scenario
 from bench.contender import Contender, Unavailable
-from bench.measure import MEASURES, Sample, Void
+from bench.measure import MEASURES
+from bench.sample import Sample, Void
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """A contender in a scenario. void: why none of its rounds counts, "" if they do.
 
-    ratios: its value to the first contender's of the same round.
+    first: the first contender's samples of the same rounds, which a ratio compares with.
     """
 
+    name: str
     title: str
     samples: Sequence[Sample]
-    ratios: Sequence[float]
+    first: Sequence[Sample]
     void: str = ""
 
     def median(self, what: str) -> float | None:
@@ -31,7 +33,8 @@ class Row:
 
     @property
     def ratio(self) -> float | None:
-        return statistics.median(self.ratios) if self.ratios else None
+        """How the value compares with the first contender's, within rounds."""
+        return median_ratio(self.samples, self.first, "value")
 
     @property
     def spread(self) -> float:
@@ -49,10 +52,22 @@ class Outcome:
     rows: Mapping[Scenario, Sequence[Row]]
 
 
+def median_ratio(own: Sequence[Sample], versus: Sequence[Sample], what: str) -> float | None:
+    """Return the median of a field's ratios, each of one round; None where there is none."""
+    pairs = [
+        (getattr(one, what), getattr(other, what)) for one, other in zip(own, versus, strict=False)
+    ]
+    if not pairs or any(value is None or not base for value, base in pairs):
+        return None
+    return float(statistics.median(value / base for value, base in pairs))
+
+
 def run(
     benchmark: Benchmark, contenders: Sequence[Contender], *, rounds: int, seconds: float
 ) -> Outcome:
     """Measure every scenario; say what is being measured as it happens."""
+    if benchmark.max_rounds is not None:
+        rounds = min(rounds, benchmark.max_rounds)
     return Outcome(
         benchmark,
         {
@@ -81,14 +96,10 @@ def _run_scenario(
             except (Void, Unavailable) as error:
                 print(f"void: {error}", flush=True)
                 voids[one.name] = str(error)
-    first = samples[contenders[0].name] if contenders[0].name not in voids else []
+    first = [] if contenders[0].name in voids else samples[contenders[0].name]
     return [
-        Row(one.title, [], [], voids[one.name])
+        Row(one.name, one.title, [], [], voids[one.name])
         if one.name in voids
-        else Row(one.title, samples[one.name], _ratios(samples[one.name], first))
+        else Row(one.name, one.title, samples[one.name], first)
         for one in contenders
     ]
-
-
-def _ratios(samples: Sequence[Sample], first: Sequence[Sample]) -> list[float]:
-    return [own.value / other.value for own, other in zip(samples, first, strict=False)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,11 +35,11 @@ def started_by(folder: Path, *command: str, config: str | None = None) -> Conten
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS, ids=lambda benchmark: benchmark.name)
-def test_every_contender_has_the_role_that_its_benchmark_asks_for(
+def test_every_contender_has_a_role_that_its_benchmark_asks_for(
     benchmark: Benchmark,
 ) -> None:
     for name in benchmark.contenders:
-        assert benchmark.role in contender.load(name).roles
+        assert set(benchmark.roles) & set(contender.load(name).roles)
 
 
 @pytest.mark.parametrize("folder", sorted(Path(contender.__file__).parent.glob("contenders/*/")))
@@ -71,6 +73,28 @@ def test_a_contender_runs_on_its_core_until_the_end(tmp_path: Path) -> None:
         assert accounting.processor_s(pid) >= 0
         assert accounting.memory_octets(pid) > 0
     assert not psutil.pid_exists(pid)
+
+
+def test_a_contender_ends_with_the_harness(tmp_path: Path) -> None:
+    """However that one ends: here without any chance to stop what it started."""
+    harness = f"""
+import os, sys
+from pathlib import Path
+from bench import contender
+contender.BUILD = Path({str(tmp_path)!r})
+one = contender.Contender(
+    "one", "One", Path(), {{"echo": contender.Role(("{{python}}", "-c", {LISTEN!r}, "{{port}}"))}}
+)
+with contender.running(one, "echo", core=0, values={{}}) as (pid, port):
+    print(pid, flush=True)
+    os._exit(1)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", harness], cwd=contender.ROOT, capture_output=True, text=True
+    )
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(int(done.stdout)).wait(10)
+    assert not psutil.pid_exists(int(done.stdout))
 
 
 def test_one_that_does_not_listen_is_said_with_its_output(tmp_path: Path) -> None:

@@ -8,21 +8,21 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from bench.benchmarks import Benchmark, Scenario
 from bench.machine import Machine, describe
-from bench.measure import Sample
 from bench.report import Circumstances
 from bench.rounds import Outcome, Row
+from bench.sample import Sample
 
 from bench import plot, report
 
 BENCHMARK = Benchmark(
-    "echo", "Echo & more", "echo", "echo", "messages/s", ("ours", "theirs"), (Scenario(50),)
+    "echo", "Echo & more", "echo", ("echo",), "messages/s", ("ours", "theirs"), (Scenario(50),)
 )
-OURS = Row(
-    "upwire",
-    [Sample(value=value, cpu_us=7.5, memory_octets=2_000_000) for value in (1000, 1200, 1100)],
-    [1.0, 1.0, 1.0],
-)
-THEIRS = Row("other", [], [], "3 echoes, wrong 1")
+SAMPLES = [
+    Sample(value=value, cpu_us=7.5, memory_octets=2_000_000, busy=0.97)
+    for value in (1000, 1200, 1100)
+]
+OURS = Row("ours", "upwire", SAMPLES, SAMPLES)
+THEIRS = Row("theirs", "other", [], [], "3 echoes, wrong 1")
 OUTCOME = Outcome(BENCHMARK, {Scenario(50): [OURS, THEIRS]})
 CIRCUMSTANCES = Circumstances(
     Machine("a processor", 2, 24.0, "Linux", "3.11", "2026-01-02"),
@@ -38,12 +38,23 @@ def test_a_table_has_medians_and_leaves_out_what_nobody_measured() -> None:
     assert report.tables(OUTCOME) == [
         "**50 : 32 B**, messages/s",
         "",
-        "|        | median | spread | ratio | CPU, µs | memory, MB |",
-        "|--------|--------|--------|-------|---------|------------|",
-        "| upwire |  1,100 |    18% |  1.00 |     7.5 |        2.0 |",
-        "| other  |   void |        |       |         |            |",
+        "|        | median | spread | ratio | CPU, µs | CPU ratio | memory, MB | load |",
+        "|--------|--------|--------|-------|---------|-----------|------------|------|",
+        "| upwire |  1,100 |    18% |  1.00 |     7.5 |      1.00 |        2.0 |  97% |",
+        "| other  |   void |        |       |         |           |            |      |",
+        "",
+        "The load generator's core was full with upwire: the rate may be its limit, and CPU says "
+        "more.",
         "",
     ]
+
+
+def test_what_a_connection_weighs_is_in_kilobytes() -> None:
+    sample = Sample(value=1, connection_octets=17_700.0, upstream_octets=1234.0)
+    row = Row("ours", "upwire", [sample], [sample])
+    lines = report.tables(Outcome(BENCHMARK, {Scenario(50): [row]}))
+    assert lines[2].endswith("| a connection, kB | behind it, kB |")
+    assert lines[4].endswith("|             17.7 |           1.2 |")
 
 
 def test_a_section_says_how_the_figures_came_about() -> None:
@@ -54,19 +65,6 @@ def test_a_section_says_how_the_figures_came_about() -> None:
         "Python 3.11, 2026-01-02. upwire 1.",
         "Left out: third: no package",
     ]
-
-
-def test_a_section_replaces_what_stands_between_its_marks() -> None:
-    document = "a\n<!-- begin echo -->\nold\n<!-- end echo -->\nb\n"
-    written = report.put_section(document, "echo", ["new", "lines"])
-    assert written == "a\n<!-- begin echo -->\nnew\nlines\n<!-- end echo -->\nb\n"
-    assert report.put_section(written, "echo", ["old"]) == document
-
-
-@pytest.mark.parametrize("document", ["", "<!-- begin echo -->", "<!-- end echo -->"])
-def test_a_document_without_marks_is_refused(document: str) -> None:
-    with pytest.raises(ValueError, match="no marks for echo"):
-        report.put_section(document, "echo", [])
 
 
 def test_json_has_every_round() -> None:
@@ -93,6 +91,8 @@ def test_a_plot_has_a_bar_for_each_that_is_not_void() -> None:
         (Scenario(50), "50 : 32 B"),
         (Scenario(500, 16 * 1024), "500 : 16 KiB"),
         (Scenario(50, in_flight=16), "50 : 32 B, 16 in flight"),
+        (Scenario(10_000, rate_per_s=1000), "10,000 : 32 B, 1,000 a second"),
+        (Scenario(20, held=5000), "20 : 32 B, beside 5,000"),
     ],
 )
 def test_a_scenario_says_what_it_is(scenario: Scenario, text: str) -> None:

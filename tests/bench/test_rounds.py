@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 from bench.benchmarks import Benchmark, Scenario
 from bench.contender import Contender, Unavailable
-from bench.measure import Sample, Void
+from bench.sample import Sample, Void
 
 from bench import measure, rounds
 
 SCENARIO = Scenario(50)
-BENCHMARK = Benchmark("echo", "Echo", "fake", "echo", "messages/s", (), (SCENARIO,))
+BENCHMARK = Benchmark("echo", "Echo", "fake", ("echo",), "messages/s", (), (SCENARIO,))
 FIRST, SECOND = (Contender(name, name, Path(), {}) for name in ("first", "second"))
 
 
@@ -45,6 +46,15 @@ def test_contenders_take_turns_and_compare_within_a_round(monkeypatch: pytest.Mo
     assert (second.median("value"), second.ratio) == (200, 2)
     assert first.spread == 1.5
     assert first.median("cpu_us") is None
+    assert rounds.median_ratio(first.samples, second.samples, "cpu_us") is None
+
+
+def test_a_benchmark_may_have_few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = Fake(first=[100], second=[200])
+    benchmark = dataclasses.replace(BENCHMARK, max_rounds=1)
+    monkeypatch.setitem(measure.MEASURES, "fake", fake)
+    rounds.run(benchmark, [FIRST, SECOND], rounds=3, seconds=1)
+    assert fake.asked == ["first", "second"]
 
 
 @pytest.mark.parametrize("error", [Void("wrong 1"), Unavailable("wrong 1")])

@@ -13,11 +13,11 @@ import upwire
 
 
 @contextlib.contextmanager
-def echo_server(tls: ssl.SSLContext | None = None) -> Iterator[int]:
+def echo_server(tls: ssl.SSLContext | None = None, *, deflate: bool = True) -> Iterator[int]:
     """Run the server; give its port on 127.0.0.1."""
     port: Future[int] = Future()
     end: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-    thread = threading.Thread(target=lambda: asyncio.run(_serve(tls, port, end)))
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(tls, deflate, port, end)))
     thread.start()
     try:
         yield port.result(10)
@@ -29,12 +29,15 @@ def echo_server(tls: ssl.SSLContext | None = None) -> Iterator[int]:
 
 async def _serve(
     tls: ssl.SSLContext | None,
+    deflate: bool,
     port: Future[int],
     end: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]],
 ) -> None:
     event = asyncio.Event()
     end.set_result((asyncio.get_running_loop(), event))
-    async with upwire.serve(_echo, "127.0.0.1", 0, ssl=tls, stop_timeout_s=0.0) as server:
+    async with upwire.serve(
+        _echo, "127.0.0.1", 0, ssl=tls, deflate=deflate, stop_timeout_s=0.0
+    ) as server:
         port.set_result(server.port)
         await event.wait()
 

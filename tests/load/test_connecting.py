@@ -17,6 +17,7 @@ from upwire.errors import ConnectError, HandshakeRefused, RemoteProtocolError, U
 from upwire.load import connecting
 from upwire.load.connecting import open_connections, source_address
 from upwire.net.tls import client_context, server_context
+from upwire.wire.deflate import DeflateOptions
 from upwire.wire.handshake import compute_accept
 
 Answer = Callable[[bytes], bytes]
@@ -76,6 +77,20 @@ def test_a_field_goes_into_the_request(answering: Callable[[Answer], str]) -> No
     url = answering(lambda request: seen.append(request) or switch(request))  # type: ignore[func-returns-value]  # append() for its effect
     (one,) = open_connections(parse_url(url), 1, headers=(("X-Key", "1"),))
     assert b"\r\nX-Key: 1\r\n" in seen[0]
+    one.socket.close()
+
+
+def test_compression_is_offered_and_agreed_on(answering: Callable[[Answer], str]) -> None:
+    url = answering(
+        lambda request: switch(request).replace(
+            b"Connection:",
+            b"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n"
+            b"Connection:",
+        )
+    )
+    (one,) = open_connections(parse_url(url), 1, deflate=DeflateOptions())
+    assert one.deflate is not None
+    assert one.deflate.server_no_context_takeover
     one.socket.close()
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from upwire.client.url import WebSocketUrl
 from upwire.errors import ConnectError, RemoteProtocolError, UpwireError
 from upwire.net.tls import explain
+from upwire.wire.deflate import DeflateOptions, DeflateParameters
 from upwire.wire.handshake import build_request, check_response, make_key
 from upwire.wire.http1 import ResponseHeadParser, serialize_request
 
@@ -29,10 +30,14 @@ _SPARE_DESCRIPTORS = 64
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A connection behind its handshake. early: octets of frames that came with the answer."""
+    """A connection behind its handshake. early: octets of frames that came with the answer.
+
+    deflate: what was agreed on where compression was offered.
+    """
 
     socket: socket.socket
     early: bytes
+    deflate: DeflateParameters | None = None
 
 
 def open_connections(
@@ -42,6 +47,7 @@ def open_connections(
     timeout_s: float = 10.0,
     tls: ssl.SSLContext | None = None,
     headers: tuple[tuple[str, str], ...] = (),
+    deflate: DeflateOptions | None = None,
 ) -> list[Opened]:
     """Open so many WebSockets; the caller closes them.
 
@@ -54,8 +60,10 @@ def open_connections(
         while len(opened) < count:
             numbers = range(len(opened), min(len(opened) + BATCH, count))
             sockets = [_connect(url, number, timeout_s, tls, undo) for number in numbers]
-            keys = [_request(one, url, headers) for one in sockets]
-            opened += [_read_answer(one, key) for one, key in zip(sockets, keys, strict=True)]
+            keys = [_request(one, url, headers, deflate) for one in sockets]
+            opened += [
+                _read_answer(one, key, deflate) for one, key in zip(sockets, keys, strict=True)
+            ]
         undo.pop_all()
         return opened
 
@@ -126,10 +134,15 @@ def _dial(url: WebSocketUrl, number: int, timeout_s: float) -> socket.socket:
     return one
 
 
-def _request(one: socket.socket, url: WebSocketUrl, headers: tuple[tuple[str, str], ...]) -> str:
+def _request(
+    one: socket.socket,
+    url: WebSocketUrl,
+    headers: tuple[tuple[str, str], ...],
+    deflate: DeflateOptions | None,
+) -> str:
     """Send the opening handshake; return its key."""
     key = make_key(secrets.token_bytes(16))
-    head = build_request(url.authority, url.resource, key, headers=headers)
+    head = build_request(url.authority, url.resource, key, headers=headers, deflate=deflate)
     try:
         one.sendall(serialize_request(head))
     except OSError as error:
@@ -137,7 +150,7 @@ def _request(one: socket.socket, url: WebSocketUrl, headers: tuple[tuple[str, st
     return key
 
 
-def _read_answer(one: socket.socket, key: str) -> Opened:
+def _read_answer(one: socket.socket, key: str, deflate: DeflateOptions | None) -> Opened:
     parser = ResponseHeadParser()
     buffer = b""
     while (parsed := parser.parse(buffer)) is None:
@@ -149,8 +162,8 @@ def _read_answer(one: socket.socket, key: str) -> Opened:
             raise RemoteProtocolError("connection was closed without an answer to the handshake")
         buffer += octets
     head, size = parsed
-    check_response(head, key, body=buffer[size:])
-    return Opened(one, buffer[size:])
+    agreed = check_response(head, key, deflate=deflate, body=buffer[size:])
+    return Opened(one, buffer[size:], agreed.deflate)
 
 
 def _failed(error: OSError, phase: str, address: str) -> ConnectError:
