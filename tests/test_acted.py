@@ -45,13 +45,18 @@ DIRECTIVES = {
 }
 PREFIXES = {ProxySettings: "proxy_", Keepalive: "keepalive_"}
 # Values of more than one directive, or of none.
-COMPOUND = {"settings", "position", "proxy", "handler", "keepalive_header_s"}
+COMPOUND = {
+    *("settings", "position", "proxy", "handler", "keepalive_header_s"),
+    *("client_body", "auth_request"),
+}
 # Fields that the file's reader or the process settles otherwise than by reading the attribute:
 # `daemon` is asked of the tree, since nginx's default is not ours, and `user` with its place.
 READ_ELSEWHERE = {"daemon", "user"}
 
 # Acted on by the shape of the configuration, or by a value that two directives make together.
 WITHOUT_A_FIELD = {
+    *("client_body_buffer_size", "client_body_in_file_only", "client_body_in_single_buffer"),
+    *("client_body_temp_path", "auth_request_set"),
     *("events", "http", "include", "log_format", "map", "server", "upstream"),
     *("proxy_pass_header", "ssl_certificate_key", "stub_status"),
     *("hash", "ip_hash", "least_conn", "random"),

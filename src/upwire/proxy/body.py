@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import AsyncIterator
-from typing import BinaryIO, cast
+from contextlib import suppress
+from typing import IO
 
 from upwire.errors import RemoteProtocolError, StreamError
 from upwire.proxy.request import Request
 from upwire.wire.http1 import BodyKind
-
-MEMORY_OCTETS = 64 * 1024
-"""Above this a content that is read whole goes to a temporary file."""
 
 PIECE_OCTETS = 64 * 1024
 
@@ -27,20 +26,39 @@ class BodyRefused(Exception):
 class Body:
     """A content for the upstream. octets is None while its length is not known.
 
-    can_repeat: it was read whole, so another peer can get it too.
+    is_declared: the request's head speaks of a content. can_repeat: it was read whole, so another
+    peer can get it too. memory: all of it, None where it is in a file or still on its way.
     """
 
-    __slots__ = ("_file", "_request", "can_repeat", "octets")
+    __slots__ = ("_file", "_request", "can_repeat", "is_declared", "memory", "octets")
 
-    def __init__(self, request: Request, file: BinaryIO | None, octets: int | None) -> None:
+    def __init__(
+        self,
+        request: Request,
+        *,
+        memory: bytes | None = None,
+        file: IO[bytes] | None = None,
+        octets: int | None = None,
+        is_declared: bool = True,
+    ) -> None:
         self._request = request
         self._file = file
-        self.octets = octets
-        self.can_repeat = file is not None or octets == 0
+        self.memory = memory
+        self.octets = octets if memory is None else len(memory)
+        self.is_declared = is_declared
+        self.can_repeat = file is not None or self.octets == 0 or memory is not None
+
+    @property
+    def path(self) -> str | None:
+        """The name of the file that the content is in."""
+        return None if self._file is None else self._file.name
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the content; raises BodyRefused where it is still on its way and goes wrong."""
-        if self._file is not None:
+        if self.memory is not None:
+            if self.memory:
+                yield self.memory
+        elif self._file is not None:
             self._file.seek(0)
             while piece := self._file.read(PIECE_OCTETS):
                 yield piece
@@ -48,32 +66,85 @@ class Body:
             async for piece in read_pieces(self._request):
                 yield piece
 
-    def close(self) -> None:
-        """Remove the temporary file."""
-        if self._file is not None:
+    def close(self, *, is_kept: bool = False) -> None:
+        """Close the file, and remove it unless it is kept."""
+        if self._file is None:
+            return
+        with suppress(OSError):  # a full disk refuses what is not written yet
             self._file.close()
+        if not is_kept:
+            with suppress(OSError):
+                os.unlink(self._file.name)
 
 
 async def read_body(request: Request) -> Body:
-    """Return the content that goes upstream; raises BodyRefused where it cannot be taken."""
-    assert request.http is not None
-    framing = request.http.framing
+    """Return the content that goes upstream; raises BodyRefused where it cannot be taken.
+
+    It is read once: an internal redirect and another peer get the same. A subrequest has none.
+    """
+    if request.body is None:
+        request.body = await _take(request)
+    return request.body
+
+
+async def _take(request: Request) -> Body:
+    http = request.http
+    if request.main is not request or http is None or http.framing.kind is BodyKind.NONE:
+        return Body(request, memory=b"", is_declared=False)
     proxy = request.settings.proxy
-    if framing.kind is BodyKind.NONE or not proxy.pass_request_body:
-        return Body(request, None, 0)
-    if not proxy.request_buffering:
-        return Body(request, None, framing.length)
-    file = tempfile.SpooledTemporaryFile(max_size=MEMORY_OCTETS)  # noqa: SIM115 - Body closes it
+    if proxy.pass_ is not None and not proxy.pass_request_body:
+        return Body(request, memory=b"")
+    if proxy.pass_ is not None and not proxy.request_buffering:
+        return Body(request, octets=http.framing.length)
+    return await _read_whole(request)
+
+
+async def _read_whole(request: Request) -> Body:
+    """Read the content into memory, and from `client_body_buffer_size` on into a file."""
+    settings = request.settings.client_body
+    memory = bytearray()
+    file = _open_file(request) if settings.in_file_only != "off" else None
     try:
         async for piece in read_pieces(request):
-            file.write(piece)
-    except BaseException:
-        file.close()
+            if file is None and len(memory) + len(piece) > settings.buffer_octets:
+                file = _open_file(request)
+                file.write(memory)
+            if file is None:
+                memory += piece
+            else:
+                file.write(piece)
+        if file is not None:
+            file.flush()
+    except BaseException as error:
+        if file is not None:
+            Body(request, file=file).close()
+        if isinstance(error, OSError):
+            raise _not_kept(request, "write()", error) from error
         raise
-    if request.body_octets <= MEMORY_OCTETS:
-        file.seek(0)
-        request.body_text = file.read().decode("latin-1")
-    return Body(request, cast("BinaryIO", file), request.body_octets)
+    if file is None:
+        return Body(request, memory=bytes(memory))
+    return Body(request, file=file, octets=request.body_octets)
+
+
+def _open_file(request: Request) -> IO[bytes]:
+    """Open a temporary file in `client_body_temp_path`, the system's folder where that is unset."""
+    folder = request.settings.client_body.temp_path
+    path = os.path.join(request.cycle.prefix, folder) if folder is not None else None
+    try:
+        if path is not None:
+            os.makedirs(path, mode=0o700, exist_ok=True)
+        file = tempfile.NamedTemporaryFile(  # noqa: SIM115 - Body.close() closes it
+            dir=path, prefix="upwire-body-", delete=False
+        )
+    except OSError as error:
+        raise _not_kept(request, "open()", error) from error
+    request.log("warn", f"a client request body is buffered to a temporary file {file.name}")
+    return file
+
+
+def _not_kept(request: Request, call: str, error: OSError) -> BodyRefused:
+    request.log("crit", f"{call} of a client request body failed ({error.errno}: {error.strerror})")
+    return BodyRefused(500)
 
 
 async def read_pieces(request: Request) -> AsyncIterator[bytes]:
@@ -88,7 +159,10 @@ async def read_pieces(request: Request) -> AsyncIterator[bytes]:
         while piece := await request.http.read(timeout_s=request.settings.client_body_timeout_s):
             request.body_octets += len(piece)
             if limit and request.body_octets > limit:
-                request.log("error", "client intended to send too large chunked body")
+                request.log(
+                    "error",
+                    f"client intended to send too large chunked body: {request.body_octets} bytes",
+                )
                 raise BodyRefused(413)
             yield piece
     except RemoteProtocolError as error:
@@ -101,7 +175,7 @@ async def read_pieces(request: Request) -> AsyncIterator[bytes]:
 
 def is_too_large(request: Request) -> bool:
     """Whether the declared length passes `client_max_body_size`; it is logged then."""
-    if request.http is None:
+    if request.http is None or request.main is not request:
         return False
     length = request.http.framing.length
     limit = request.settings.client_max_body_octets

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from upwire.conf.regex import RegexFailed
 from upwire.errors import RemoteProtocolError, StreamError
 from upwire.proxy.body import is_too_large
-from upwire.proxy.modules import index, proxy, rewrite, static, stub_status
+from upwire.proxy.modules import auth_request, index, proxy, rewrite, static, stub_status
 from upwire.proxy.output import Refused
 from upwire.proxy.request import Handled, Outcome, Phase, Request
 from upwire.proxy.special_response import answer
@@ -55,7 +55,7 @@ PHASES: tuple[tuple[Phase, tuple[Handler, ...]], ...] = (
     (Phase.FIND_CONFIG, (find_config,)),
     (Phase.REWRITE, (rewrite.return_of_location,)),
     (Phase.PREACCESS, ()),
-    (Phase.ACCESS, ()),
+    (Phase.ACCESS, (auth_request.check,)),
     (Phase.PRECONTENT, ()),
     (
         Phase.CONTENT,
@@ -75,6 +75,7 @@ class Exchange:
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        request.runner = run_subrequest
 
     async def run(self) -> None:
         """Answer the request. Raises StreamError where its connection is not to be used again."""
@@ -91,6 +92,7 @@ class Exchange:
             raise
         finally:
             counters.in_flight -= 1
+            await self._end_beside()
             self.finish()
         if request.reply.is_cut:
             await _cut(request)
@@ -98,14 +100,23 @@ class Exchange:
     def finish(self) -> None:
         """Release the peer, count the request, and write its line."""
         request = self._request
-        hold, request.hold = request.hold, None
-        if hold is not None:
-            hold.release(has_failed=False)
-            request.tries[-1].end(request.cycle.clock())
+        _release(request)
+        if request.body is not None:
+            request.body.close(is_kept=request.settings.client_body.in_file_only == "on")
         request.cycle.counters.statuses[request.reply.status] += 1
-        failure = request.cycle.access_logger(request.settings).write(request.lookup)
-        if failure is not None:
-            request.log("crit", f'open() "{failure.filename}" failed ({failure.strerror})')
+        _log(request)
+
+    async def _end_beside(self) -> None:
+        """Wait for the subrequests that ran beside; a client that is gone ends them."""
+        beside = self._request.beside
+        if not beside:
+            return
+        if self._request.reply.is_cut:
+            for task in beside:
+                task.cancel()
+        for ended in await asyncio.gather(*beside, return_exceptions=True):
+            if isinstance(ended, Exception):
+                self._request.log("error", f"subrequest failed: {ended}")
 
     async def _begin(self) -> Handled:
         """Find the server, and run the phases; a request without a right target gets no further."""
@@ -143,6 +154,18 @@ class Exchange:
             request.log("info", "client sent TRACE method")
             return 405
         return None
+
+
+async def run_subrequest(request: Request) -> None:
+    """Answer a subrequest; its content goes to its sink."""
+    try:
+        handled = await run_phases(request)
+        while handled is not Outcome.DONE:
+            handled = await go_on(request, handled)
+    finally:
+        _release(request)
+    if request.settings.log_subrequest:
+        _log(request)
 
 
 async def go_on(request: Request, handled: Handled) -> Handled:
@@ -224,3 +247,18 @@ async def _cut(request: Request) -> None:
     stream.close()
     await stream.wait_closed()
     raise StreamError("the response was cut", doing="answering")
+
+
+def _release(request: Request) -> None:
+    """Give back the peer that a request still holds."""
+    hold, request.hold = request.hold, None
+    if hold is not None:
+        hold.release(has_failed=False)
+        request.tries[-1].end(request.cycle.clock())
+
+
+def _log(request: Request) -> None:
+    """Write the request's line of the access log."""
+    failure = request.cycle.access_logger(request.settings).write(request.lookup)
+    if failure is not None:
+        request.log("crit", f'open() "{failure.filename}" failed ({failure.strerror})')

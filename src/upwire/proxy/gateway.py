@@ -32,7 +32,7 @@ from upwire.proxy.response import (
 from upwire.proxy.special_response import has_error_page
 from upwire.proxy.tunnel import Tunnel
 from upwire.proxy.upstream import Hold, Upstreams
-from upwire.wire.http1 import BodyKind, HeadLimits, ResponseHead
+from upwire.wire.http1 import HeadLimits, ResponseHead
 
 # What a retry could do twice over, unless `proxy_next_upstream non_idempotent`.
 _NOT_IDEMPOTENT = frozenset({"POST", "LOCK", "PATCH"})
@@ -98,7 +98,7 @@ class Gateway:
         """Send the request to one peer and return its answer's head; TryFailed for none."""
         request = self._request
         assert request.http is not None
-        if request.settings.proxy.ignore_client_abort:
+        if request.settings.proxy.ignore_client_abort or request.main is not request:
             return await self._converse(hold, attempt)
         if not self._body.can_repeat:
             await self._connect(hold, attempt)
@@ -146,7 +146,7 @@ class Gateway:
         """Send the request's head and content."""
         request = self._request
         connection = _http_of(hold)
-        request.passed_octets = self._body.octets if self._has_body else None
+        request.passed_octets = self._body.octets if self._body.is_declared else None
         request.passed_is_chunked = self._body.octets is None
         head = upstream_request(
             request.head,
@@ -166,11 +166,6 @@ class Gateway:
         except StreamError as error:
             if error.is_timeout or not connection.has_answer_begun:
                 raise failure.not_sent(error) from error
-
-    @property
-    def _has_body(self) -> bool:
-        http = self._request.http
-        return http is not None and http.framing.kind is not BodyKind.NONE
 
     async def _read_head(self, hold: Hold, attempt: UpstreamTry) -> ResponseHead:
         timeout_s = self._request.settings.proxy.read_timeout_s
@@ -222,6 +217,8 @@ class Gateway:
     async def _pass_on(self, hold: Hold, attempt: UpstreamTry, head: ResponseHead) -> Handled:
         """Send the upstream's answer to the client, or switch to the tunnel."""
         request = self._request
+        if head.status == 101 and request.main is not request:
+            raise TryFailed("error", "connection upgrade in subrequest", failure.READING_HEAD)
         if head.status == 101:
             return await self._switch(hold, attempt, head)
         if request.settings.proxy.intercept_errors and has_error_page(request, head.status):

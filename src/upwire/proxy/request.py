@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from upwire.conf.model import Location, LocationSettings, Server
 from upwire.conf.variables import Lookup
@@ -17,6 +19,9 @@ from upwire.proxy.target import Target
 from upwire.proxy.upstream import Hold
 from upwire.wire.fields import Headers
 from upwire.wire.http1 import RequestHead
+
+if TYPE_CHECKING:
+    from upwire.proxy.body import Body
 
 INTERNAL_REDIRECTS_MAX = 10
 """nginx gives up after this many changes of the path within one request."""
@@ -98,22 +103,25 @@ class Request:
     """One request, from its head to its line in the access log.
 
     uri and args change with internal redirects; target keeps what the client wrote.
-    body_text: the content, where it was read whole and is small. passed_authority: where variables
-    in `proxy_pass` led.
+    body: the content, once it was read or is passed on. passed_authority: where variables in
+    `proxy_pass` led.
     entry: the phase to go on from after a RESTART. is_last: the connection ends after nginx's own
     page. status_override: what `error_page` answers in an error's place.
     variables: what `set`, `map` and named groups gave, which subrequests share.
     main: the client's own request, itself where this is no subrequest; parent: what started one.
     output: the first of the response's filters. sink: what is behind the last of them: the client,
     or whoever wants a subrequest's response. inclusions: where subrequests that become a part of
-    this response put theirs. is_head_only: of a subrequest, no content is wanted.
+    this response put theirs. is_head_only: of a subrequest, no content is wanted. level: how many
+    requests this one is inside of. beside: subrequests that run while this one is answered. runner:
+    answers a subrequest.
     """
 
     __slots__ = (
         "added_fields",
         "args",
+        "beside",
+        "body",
         "body_octets",
-        "body_text",
         "captures",
         "client",
         "cycle",
@@ -129,7 +137,9 @@ class Request:
         "is_internal",
         "is_last",
         "is_uri_changed",
+        "level",
         "location",
+        "look_up",
         "lookup",
         "main",
         "method",
@@ -142,6 +152,7 @@ class Request:
         "redirect_to",
         "reply",
         "request_id",
+        "runner",
         "server",
         "settings",
         "sink",
@@ -166,6 +177,9 @@ class Request:
         """head is None where the client sent none that can be read; look_up reads variables."""
         self.main = self
         self.parent: Request | None = None
+        self.level = 0
+        self.runner: Callable[[Request], Awaitable[None]] | None = None
+        self.look_up = look_up
         self.cycle = cycle
         self.client = client
         self.http = http
@@ -194,7 +208,8 @@ class Request:
         self.passed_octets: int | None = None
         self.passed_is_chunked = False
         self.passed_authority = ""
-        self.body_text: str | None = None
+        self.body: Body | None = None
+        self.beside: list[asyncio.Task[Request]] = []
         self.request_id = ""
         self.body_octets = 0
         self.added_fields: list[tuple[str, str]] = []
@@ -206,6 +221,20 @@ class Request:
         self.is_last = False
         self.is_error_page = False
         self.status_override: int | None = None
+
+    def make_subrequest(self, uri: str, args: str) -> Request:
+        """Return a request for another path, to be answered on behalf of this one."""
+        made = Request(self.cycle, self.client, self.head, self.server, self.look_up, self.http)
+        made.main, made.parent, made.level = self.main, self, self.level + 1
+        made.runner = self.runner
+        made.method = "GET"
+        made.target, made.host = self.target, self.host
+        made.uri, made.args = uri, args
+        made.is_internal = made.is_uri_changed = True
+        made.entry = Phase.SERVER_REWRITE
+        made.variables = self.variables
+        made.started_s = self.started_s
+        return made
 
     def address(self, target: Target) -> None:
         """Take the path and the query from a request-target."""
@@ -219,6 +248,14 @@ class Request:
             self.captures = captures
             for name, number in captures.names.items():
                 self.variables[name] = captures.values[number]
+
+    def assign(self, name: str, value: str) -> None:
+        """Give a variable a value, as `set` does; $args is the request's own query."""
+        if name == "args":
+            self.args = value
+            self.is_uri_changed = True
+        else:
+            self.variables[name] = value
 
     def settle(self, location: Location | None) -> None:
         """Answer with the settings of location, None for the server's own."""

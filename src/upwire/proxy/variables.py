@@ -179,8 +179,13 @@ def _protocol(request: Request) -> str | None:
 
 
 def _request_id(request: Request) -> str:
-    request.request_id = request.request_id or secrets.token_hex(16)
-    return request.request_id
+    request.main.request_id = request.main.request_id or secrets.token_hex(16)
+    return request.main.request_id
+
+
+def _body_text(request: Request) -> str | None:
+    memory = request.body.memory if request.body is not None else None
+    return memory.decode("latin-1") if memory else None
 
 
 def _document_root(request: Request) -> str:
@@ -216,7 +221,8 @@ READERS: dict[str, Reader] = {
     "proxy_internal_body_length": _passed_length,
     "proxy_internal_chunked": lambda request: "chunked" if request.passed_is_chunked else None,
     "proxy_port": _proxy_port,
-    "request_body": lambda request: request.body_text,
+    "request_body": _body_text,
+    "request_body_file": lambda request: request.body.path if request.body is not None else None,
     "query_string": lambda request: request.args or None,
     "realpath_root": _real_root,
     "remote_addr": lambda request: request.client.address,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from upwire.conf.model.assembly import Assembly, Scope, Wrong
+from upwire.conf.model.auth_request import read_auth_request
 from upwire.conf.model.logs import effective_access_logs, read_error_log
 from upwire.conf.model.proxy import read_proxy
 from upwire.conf.model.proxy_rewrites import Place
 from upwire.conf.model.resolver import effective_resolver
 from upwire.conf.model.types import (
     AddHeader,
+    ClientBody,
     ErrorPage,
     LocationSettings,
     MatchKind,
@@ -45,6 +47,7 @@ def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSet
         error_pages=_read_error_pages(scope, assembly),
         add_headers=assembly.read_all(read_add_header, scope.effective("add_header")),
         return_=_read_return(scope, assembly),
+        client_body=_read_client_body(scope),
         client_max_body_octets=scope.offset("client_max_body_size"),
         client_body_timeout_s=scope.time_s("client_body_timeout"),
         send_timeout_s=scope.time_s("send_timeout"),
@@ -64,6 +67,8 @@ def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSet
         internal=bool(scope.own("internal")),
         max_ranges=_read_max_ranges(scope),
         if_modified_since=scope.text("if_modified_since").lower(),
+        log_subrequest=scope.flag("log_subrequest"),
+        auth_request=read_auth_request(scope, assembly),
         satisfy=scope.text("satisfy").lower(),
         auth_delay_s=scope.time_s("auth_delay"),
         resolver=effective_resolver(scope, assembly),
@@ -74,6 +79,15 @@ def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSet
 def _read_max_ranges(scope: Scope) -> int | None:
     args = scope.args("max_ranges")
     return parse_number(args[0]) if args else None
+
+
+def _read_client_body(scope: Scope) -> ClientBody:
+    path = scope.one("client_body_temp_path")
+    return ClientBody(
+        buffer_octets=scope.octets("client_body_buffer_size"),
+        in_file_only=scope.text("client_body_in_file_only").lower(),
+        temp_path=path.args[0] if path is not None else None,
+    )
 
 
 def _read_handler(scope: Scope) -> str | None:

@@ -8,7 +8,7 @@ import re
 from upwire.conf.model import ProxyPass
 from upwire.errors import UpwireError
 from upwire.proxy import failure
-from upwire.proxy.body import Body, BodyRefused, read_body
+from upwire.proxy.body import BodyRefused, read_body
 from upwire.proxy.client_watch import ClientGone
 from upwire.proxy.failure import TryFailed
 from upwire.proxy.gateway import Destination, Gateway
@@ -31,7 +31,6 @@ async def answer(request: Request) -> Handled:
     passed = request.settings.proxy.pass_
     if passed is None:
         return None
-    body: Body | None = None
     try:
         destination = await _find_destination(request, passed)
         body = await read_body(request)
@@ -47,9 +46,6 @@ async def answer(request: Request) -> Handled:
     except ClientGone as gone:
         request.log("info", f"{gone}, so upstream connection is closed too")
         return _cut(request, 499)
-    finally:
-        if body is not None:
-            body.close()
 
 
 def _cut(request: Request, status: int) -> Outcome:

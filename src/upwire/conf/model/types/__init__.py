@@ -4,9 +4,11 @@ Durations are seconds (`_s`), sizes octets (`_octets`). Text is str decoded as l
 character an octet, as in heads: a file name goes to the system as `name.encode("latin-1")`.
 """
 
+from upwire.conf.model.types.auth_request import AuthRequestSettings
 from upwire.conf.model.types.config import Config
 from upwire.conf.model.types.location import (
     AddHeader,
+    ClientBody,
     ErrorPage,
     Location,
     LocationSettings,
@@ -27,6 +29,13 @@ from upwire.conf.model.types.proxy import (
 )
 from upwire.conf.model.types.resolver import Resolver
 from upwire.conf.model.types.server import Listen, NameKind, Server, ServerName
+from upwire.conf.model.types.ssl import (
+    CertificatePair,
+    ProxySslSettings,
+    SessionCache,
+    SslSettings,
+    VerifyClient,
+)
 from upwire.conf.model.types.upstream import (
     Balance,
     Keepalive,
@@ -38,8 +47,11 @@ from upwire.conf.model.types.upstream import (
 __all__ = [
     "AccessLog",
     "AddHeader",
+    "AuthRequestSettings",
     "Balance",
     "Buffers",
+    "CertificatePair",
+    "ClientBody",
     "Config",
     "CookieFlags",
     "ErrorLog",
@@ -58,11 +70,15 @@ __all__ = [
     "ProxyPass",
     "ProxyRewrite",
     "ProxySettings",
+    "ProxySslSettings",
     "Resolver",
     "Return",
     "Server",
     "ServerName",
+    "SessionCache",
+    "SslSettings",
     "Upstream",
     "UpstreamZone",
+    "VerifyClient",
     "split_local",
 ]

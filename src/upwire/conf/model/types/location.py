@@ -6,6 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from upwire.conf.model.types.auth_request import AuthRequestSettings
 from upwire.conf.model.types.logs import AccessLog, ErrorLog
 from upwire.conf.model.types.proxy import ProxySettings
 from upwire.conf.model.types.resolver import Resolver
@@ -59,6 +60,18 @@ class AddHeader:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientBody:
+    """How the content of a request is kept. temp_path None: the system's folder.
+
+    in_file_only is "off", "on" (the file stays) or "clean".
+    """
+
+    buffer_octets: int = 8192
+    in_file_only: str = "off"
+    temp_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LocationSettings:
     """What holds for a request that this level answers, inherited values included.
 
@@ -81,6 +94,7 @@ class LocationSettings:
     error_pages: tuple[ErrorPage, ...] = ()
     add_headers: tuple[AddHeader, ...] = ()
     return_: Return | None = None
+    client_body: ClientBody = ClientBody()
     client_max_body_octets: int = 1 << 20
     client_body_timeout_s: float = 60.0
     send_timeout_s: float = 60.0
@@ -100,6 +114,8 @@ class LocationSettings:
     internal: bool = False
     max_ranges: int | None = None
     if_modified_since: str = "exact"
+    log_subrequest: bool = False
+    auth_request: AuthRequestSettings = field(default_factory=AuthRequestSettings)
     satisfy: str = "all"
     auth_delay_s: float = 0.0
     resolver: Resolver | None = None
