@@ -12,8 +12,13 @@ MODULES = (
     "upwire.load._engine",
     "upwire.load._handshakes",
     "upwire.net.relay._engine",
+    "upwire.net.websocket._channel",
+    "upwire.net.websocket._engine",
+    "upwire.net.websocket._link",
+    "upwire.net.websocket.receive_queue",
     "upwire.wire._codec",
     "upwire.wire._headers",
+    "upwire.wire.websocket",
     "upwire.wire.http1._head_lines",
 )
 

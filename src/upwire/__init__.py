@@ -13,13 +13,14 @@ from upwire.errors import (
     StreamError,
     UpwireError,
 )
-from upwire.net.websocket import WebSocket, WebSocketOptions
+from upwire.net.websocket import Callbacks, WebSocket, WebSocketOptions
 from upwire.server import Request, Response, Routes, Server, run, serve
 from upwire.version import __version__
 from upwire.wire.deflate import DeflateOptions
 from upwire.wire.frames import CloseCode
 
 __all__ = [
+    "Callbacks",
     "CloseCode",
     "ConfigError",
     "ConnectError",

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from itertools import count
 
 from upwire.wire.deflate import DeflateParameters, PerMessageDeflate
-from upwire.wire.websocket import Connection, Event, FrameInfo, Role
+from upwire.wire.websocket import Connection, Event, Fragments, FrameInfo, Role
 
 
 def counting_octets() -> Callable[[int], bytes]:
     """Return a source of "random" octets that differ at each call and are the same in each run."""
     numbers = count(0x01020304)
-    return lambda n: next(numbers).to_bytes(n, "big")
+    return lambda n: b"".join(next(numbers).to_bytes(4, "big") for _ in range(n // 4))
 
 
 def build_connection(
@@ -36,10 +36,11 @@ def build_connection(
 
 
 def take_events(connection: Connection) -> list[Event]:
-    """Return the events that are ready."""
-    events = []
+    """Return the events that are ready; Fragments only say that others may have a turn."""
+    events: list[Event] = []
     while (event := connection.next_event()) is not None:
-        events.append(event)
+        if not isinstance(event, Fragments):
+            events.append(event)
     return events
 
 

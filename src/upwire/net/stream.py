@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import math
 import os
 import socket
 import ssl
 from typing import Protocol, cast
 
 from upwire.errors import LocalProtocolError, StreamError
+from upwire.net.waiting import wait_for, wake
 
 READ_HIGH_OCTETS = 64 * 1024
 """Octets waiting to be read at which the transport stops reading; one more receive may follow."""
@@ -67,6 +69,8 @@ class Stream(asyncio.Protocol):
         "_is_writing_paused",
         "_loop",
         "_output",
+        "_read_deadline_s",
+        "_read_timer",
         "_reader",
         "_sink",
         "_told",
@@ -94,6 +98,8 @@ class Stream(asyncio.Protocol):
         self._is_lost = False
         self._error: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
+        self._read_deadline_s = math.inf  # of the wait that goes on, in the loop's time
+        self._read_timer: asyncio.TimerHandle | None = None
         self._drainers: list[asyncio.Future[None]] = []
         self._closers: list[asyncio.Future[None]] = []
         self._close_timer: asyncio.TimerHandle | None = None
@@ -137,10 +143,17 @@ class Stream(asyncio.Protocol):
             if self._sink is not None or self._reader is not None:
                 raise LocalProtocolError("the octets of this stream go to another reader")
             self._reader = self._loop.create_future()
+            if timeout_s is not None:
+                self._bound_read(timeout_s)
             try:
-                await self._wait(self._reader, timeout_s, doing)
+                await self._reader
+            except TimeoutError:
+                raise StreamError(
+                    f"timed out after {timeout_s:.3g} s", doing=doing, is_timeout=True
+                ) from None
             finally:
                 self._reader = None
+                self._read_deadline_s = math.inf
         octets = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._forget_unread()
         self._regulate_reading()
@@ -191,6 +204,16 @@ class Stream(asyncio.Protocol):
         self._regulate_reading()
         return duplicate
 
+    def give_up(self) -> bytes:
+        """Leave the connection to whoever borrowed the socket; return what was not read.
+
+        The Stream is gone then, as after `abort()`, and the connection is not.
+        """
+        octets = b"".join(self._chunks)
+        self._cut()
+        self.transport.abort()
+        return octets
+
     def take_back(self) -> None:
         """Read and write again; without `lend()` it does nothing."""
         self._is_lent = False
@@ -216,13 +239,19 @@ class Stream(asyncio.Protocol):
             waiter = self._loop.create_future()
             self._drainers.append(waiter)
             try:
-                await self._wait(waiter, timeout_s, doing)
+                await wait_for(waiter, timeout_s, doing)
             finally:
                 self._drainers.remove(waiter)
         if self._output is not _Output.GONE and self.transport.is_closing():
             await asyncio.sleep(0)  # the loss is on its way; who sends in a loop must let it in
         if self._output is _Output.GONE:
             raise self._loss(doing)
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether `drain()` would do nothing: there is room, and no loss on its way."""
+        is_held = self._is_writing_paused or self._output is _Output.GONE
+        return not is_held and not self.transport.is_closing()
 
     @property
     def is_writable_now(self) -> bool:
@@ -318,12 +347,13 @@ class Stream(asyncio.Protocol):
         self._is_lost = True
         self._error = exc
         self._output = _Output.GONE
-        if self._close_timer is not None:
-            self._close_timer.cancel()
+        for timer in (self._close_timer, self._read_timer):
+            if timer is not None:
+                timer.cancel()
         self._wake_reader()
         self._wake_drainers()
         for waiter in self._closers:
-            _wake(waiter)
+            wake(waiter)
         self._deliver()
 
     def pause_writing(self) -> None:
@@ -401,29 +431,37 @@ class Stream(asyncio.Protocol):
         error.__cause__ = self._error
         return error
 
-    async def _wait(
-        self, waiter: asyncio.Future[None], timeout_s: float | None, doing: str
-    ) -> None:
-        """Await waiter; StreamError after timeout_s. A timer costs less than asyncio.timeout()."""
-        if timeout_s is None:
-            await waiter
-            return
-        timer = self._loop.call_later(timeout_s, _expire, waiter)
-        try:
-            await waiter
-        except TimeoutError:
-            message = f"timed out after {timeout_s:.3g} s"
-            raise StreamError(message, doing=doing, is_timeout=True) from None
-        finally:
-            timer.cancel()
+    def _bound_read(self, timeout_s: float) -> None:
+        """Let the wait for octets end after a time.
+
+        One timer outlives many waits, and looks again where it comes too early: to set and
+        cancel one for each costs as much as to parse a head.
+        """
+        deadline_s = self._loop.time() + timeout_s
+        self._read_deadline_s = deadline_s
+        timer = self._read_timer
+        if timer is None or timer.when() > deadline_s:
+            if timer is not None:
+                timer.cancel()
+            self._read_timer = self._loop.call_at(deadline_s, self._look_at_reader, deadline_s)
+
+    def _look_at_reader(self, now_s: float) -> None:
+        """End the wait that is due by now_s; come again for one that is due later."""
+        self._read_timer = None
+        deadline_s = self._read_deadline_s
+        if deadline_s > now_s:
+            if deadline_s < math.inf:
+                self._read_timer = self._loop.call_at(deadline_s, self._look_at_reader, deadline_s)
+        elif self._reader is not None and not self._reader.done():
+            self._reader.set_exception(TimeoutError())
 
     def _wake_reader(self) -> None:
         if self._reader is not None:
-            _wake(self._reader)
+            wake(self._reader)
 
     def _wake_drainers(self) -> None:
         for waiter in self._drainers:
-            _wake(waiter)
+            wake(waiter)
 
 
 class _Told(enum.Enum):
@@ -440,16 +478,6 @@ class _Output(enum.Enum):
     OPEN = enum.auto()
     ENDED = enum.auto()  # by write_eof(); the peer may still be taking what was written
     GONE = enum.auto()  # closed, lost, or ended by TLS together with the peer's direction
-
-
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
-
-
-def _expire(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError())
 
 
 def _address(name: tuple[str, int] | tuple[str, int, int, int] | str | bytes | None) -> Address:

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 
 from upwire.errors import LocalProtocolError
+from upwire.net.websocket import Callbacks
 
 
 def check_handler(handler: object, takes: str) -> None:
@@ -28,6 +29,12 @@ def check_handler(handler: object, takes: str) -> None:
         signature.bind(object())
     except TypeError:
         raise _no_handler(handler, f"takes {signature}", takes) from None
+
+
+def check_websocket_handler(handler: object) -> None:
+    """Raise LocalProtocolError for what is neither an async function nor Callbacks."""
+    if not isinstance(handler, Callbacks):
+        check_handler(handler, "ws")
 
 
 def handler_name(handler: object) -> str:

@@ -32,6 +32,31 @@ cdef class _FrameHead:
 cdef int _place(int opcode) noexcept nogil
 
 
+cpdef bytes write_frame(int first, bytes payload, bytes keys, Py_ssize_t key_at)
+
+
+cdef class FrameParser:
+    cdef readonly int opcode
+    cdef readonly bint is_final
+    cdef readonly bint rsv1
+    cdef readonly unsigned long long length
+    cdef readonly unsigned long long remaining
+    cdef _FrameHead _head
+    cdef bytes _owner  # of _octets, unless they are borrowed
+    cdef const unsigned char *_octets
+    cdef Py_ssize_t _at
+    cdef Py_ssize_t _end
+    cdef bytes _key
+
+    cdef void borrow(self, const unsigned char *octets, Py_ssize_t n) noexcept
+    cdef settle(self)
+    cdef Py_ssize_t copy_unread(self, unsigned char *target) noexcept
+    cdef _keep(self, bytes octets)
+    cpdef read_message(self, unsigned long long limit_octets)
+    cpdef bint read_header(self)
+    cpdef bytes read_payload(self)
+
+
 cdef class FrameCounter:
     cdef readonly unsigned long long octets
     cdef readonly unsigned long long messages

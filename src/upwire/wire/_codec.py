@@ -23,6 +23,8 @@ from upwire.wire.frames import CloseCode, Opcode
 
 if cython.compiled:
     from cython.cimports.cpython.bytes import PyBytes_AS_STRING, PyBytes_FromStringAndSize
+    from cython.cimports.cpython.unicode import PyUnicode_1BYTE_DATA, PyUnicode_New
+    from cython.cimports.libc.string import memcpy
 
 # What _FrameHead.parse() finds wrong; negative, since a header's size is not.
 _RESERVED_BIT: cython.int = -1
@@ -59,7 +61,7 @@ def mask(data: bytes, key: bytes) -> bytes:
     """Return data masked, or unmasked, with the 4-octet masking key. RFC 6455 §5.3."""
     if len(key) != 4:
         raise ValueError("a masking key has 4 octets")
-    return _masked(data, 0, len(data), key, 0)
+    return _masked(data, 0, len(data), key, 0, 0)
 
 
 def build_frame(
@@ -71,18 +73,79 @@ def build_frame(
     mask_key: bytes | None = None,
 ) -> bytes:
     """Return one frame; a client gives a fresh mask_key of 4 octets. RFC 6455 §5.2."""
+    if mask_key is not None and len(mask_key) != 4:
+        raise ValueError("a masking key has 4 octets")
     first = opcode | (0x80 if is_final else 0) | (0x40 if rsv1 else 0)
-    mask_bit = 0 if mask_key is None else 0x80
-    length = len(payload)
-    if length < 126:
-        head = bytes((first, mask_bit | length))
-    elif length < 65536:
-        head = bytes((first, mask_bit | 126)) + length.to_bytes(2, "big")
+    return write_frame(first, payload, mask_key, 0)
+
+
+@cython.ccall
+def write_frame(
+    first: cython.int, payload: bytes, keys: bytes | None, key_at: cython.Py_ssize_t
+) -> bytes:
+    """Return the frame that begins with the octet first, masked by 4 octets of keys, or not."""
+    n: cython.Py_ssize_t = len(payload)
+    mask_bit: cython.int = 0 if keys is None else 0x80
+    if cython.compiled:
+        width: cython.int = 0 if n < 126 else 2 if n < 65536 else 8
+        size: cython.Py_ssize_t = 2 + width + (4 if mask_bit else 0)
+        frame: bytes = PyBytes_FromStringAndSize(cython.NULL, size + n)
+        head: cython.p_uchar = cython.cast(cython.p_uchar, PyBytes_AS_STRING(frame))
+        i: cython.int
+        head[0] = first
+        head[1] = mask_bit | (n if n < 126 else 126 if n < 65536 else 127)
+        for i in range(width):
+            head[2 + i] = (n >> (8 * (width - 1 - i))) & 0xFF
+        if mask_bit:
+            memcpy(head + size - 4, cython.cast(cython.p_const_uchar, keys) + key_at, 4)
+            _xor(head + size, payload, n, head + size - 4)
+        else:
+            memcpy(head + size, cython.cast(cython.p_const_uchar, payload), n)
+        return frame
+    if n < 126:
+        begin = bytes((first, mask_bit | n))
+    elif n < 65536:
+        begin = bytes((first, mask_bit | 126)) + n.to_bytes(2, "big")
     else:
-        head = bytes((first, mask_bit | 127)) + length.to_bytes(8, "big")
-    if mask_key is None:
-        return head + payload
-    return head + mask_key + mask(payload, mask_key)
+        begin = bytes((first, mask_bit | 127)) + n.to_bytes(8, "big")
+    if keys is None:
+        return begin + payload
+    return begin + keys[key_at : key_at + 4] + _masked(payload, 0, n, keys, key_at, 0)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _xor(
+    target: cython.p_uchar,
+    octets: cython.p_const_uchar,
+    n: cython.Py_ssize_t,
+    key: cython.p_const_uchar,
+) -> cython.uchar:
+    """Write n octets, XORed with the key, to target, and return the union of their bits.
+
+    Eight octets at a time, moved by memcpy(), so that C compilers make vectors of it.
+    """
+    i: cython.Py_ssize_t = 0
+    word: cython.ulonglong = 0
+    keys: cython.ulonglong = 0
+    union: cython.ulonglong = 0
+    bits: cython.uchar = 0
+    memcpy(cython.address(keys), key, 4)
+    memcpy(cython.cast(cython.p_uchar, cython.address(keys)) + 4, key, 4)
+    while i + 8 <= n:
+        memcpy(cython.address(word), octets + i, 8)
+        word ^= keys
+        union |= word
+        memcpy(target + i, cython.address(word), 8)
+        i += 8
+    while i < n:
+        target[i] = octets[i] ^ key[i & 3]
+        bits |= target[i]
+        i += 1
+    union |= union >> 32
+    union |= union >> 16
+    return bits | (union & 0xFF) | ((union >> 8) & 0xFF)
 
 
 @cython.cfunc
@@ -90,32 +153,49 @@ def _masked(
     octets: cython.p_const_uchar,
     at: cython.Py_ssize_t,
     n: cython.Py_ssize_t,
-    key: cython.p_const_uchar,
+    keys: cython.p_const_uchar,
+    key_at: cython.Py_ssize_t,
     phase: cython.int,
 ) -> bytes:
-    """Return n octets from `at` on, XORed with the key, beginning in the key's phase."""
+    """Return n octets from `at` on, XORed with the key at key_at, beginning in its phase."""
     if cython.compiled:
         result: bytes = PyBytes_FromStringAndSize(cython.NULL, n)
-        target: cython.p_uchar = cython.cast(cython.p_uchar, PyBytes_AS_STRING(result))
-        k0: cython.uchar = key[phase & 3]
-        k1: cython.uchar = key[(phase + 1) & 3]
-        k2: cython.uchar = key[(phase + 2) & 3]
-        k3: cython.uchar = key[(phase + 3) & 3]
-        i: cython.Py_ssize_t = 0
-        while i + 4 <= n:  # four key octets in registers: C compilers make vectors of this
-            target[i] = octets[at + i] ^ k0
-            target[i + 1] = octets[at + i + 1] ^ k1
-            target[i + 2] = octets[at + i + 2] ^ k2
-            target[i + 3] = octets[at + i + 3] ^ k3
-            i += 4
-        while i < n:
-            target[i] = octets[at + i] ^ key[(phase + i) & 3]
-            i += 1
+        key = cython.declare(cython.uchar[4])
+        i: cython.int
+        for i in range(4):
+            key[i] = keys[key_at + ((phase + i) & 3)]
+        _xor(cython.cast(cython.p_uchar, PyBytes_AS_STRING(result)), octets + at, n, key)
         return result
     else:
-        pad = (key[phase:4] + key[:phase]) * (n // 4 + 1)
+        key = keys[key_at : key_at + 4]
+        pad = (key[phase:] + key[:phase]) * (n // 4 + 1)
         masked = int.from_bytes(octets[at : at + n], "little") ^ int.from_bytes(pad[:n], "little")
         return masked.to_bytes(n, "little")
+
+
+@cython.cfunc
+def _text(
+    octets: cython.p_const_uchar,
+    at: cython.Py_ssize_t,
+    n: cython.Py_ssize_t,
+    key_at: cython.Py_ssize_t,
+) -> str:
+    """Return n octets from `at` on as text, unmasked with the key at key_at; -1: not masked.
+
+    ASCII is written where the text is to be, and found out on the way; other text is decoded
+    from a copy. Raises RemoteProtocolError (1007).
+    """
+    if cython.compiled:
+        text: str = PyUnicode_New(n, 127)
+        target: cython.p_uchar = cython.cast(cython.p_uchar, PyUnicode_1BYTE_DATA(text))
+        key: cython.p_const_uchar = b"\0\0\0\0"
+        if key_at >= 0:
+            key = octets + key_at
+        if _xor(target, octets + at, n, key) < 0x80:
+            return text
+    if key_at < 0:
+        return decode_text(_slice(octets, at, n))
+    return decode_text(_masked(octets, at, n, octets, key_at, 0))
 
 
 @cython.cfunc
@@ -224,43 +304,86 @@ class _FrameHead:
 @cython.final
 @cython.cclass
 class FrameParser:
-    """Octets of one direction in; frame headers and unmasked payload octets out.
+    """Octets of one direction in; whole messages out, or frame headers and unmasked payload.
 
-    The payload comes as it arrives, so that the caller can check a declared length before
-    anything is kept, and the octets of a frame before its end. Nothing but a header that is
-    incomplete is held back, and whatever the caller fed ahead of reading.
+    The payload of a frame comes as it arrives, so that the caller can check a declared length
+    before anything is kept. Nothing but a header that is incomplete is held back, and whatever
+    the caller fed ahead of reading.
     """
-
-    opcode = cython.declare(cython.int, visibility="readonly")
-    is_final = cython.declare(cython.bint, visibility="readonly")
-    rsv1 = cython.declare(cython.bint, visibility="readonly")
-    length = cython.declare(cython.ulonglong, visibility="readonly")
-    remaining = cython.declare(cython.ulonglong, visibility="readonly")
-    _head: _FrameHead
-    _input: bytearray
-    _at: cython.Py_ssize_t
-    _key: bytes
 
     def __init__(self, *, is_masked: bool, allows_rsv1: bool = False) -> None:
         self._head = _FrameHead(0x30 if allows_rsv1 else 0x70, 1 if is_masked else 0)
-        self._input = bytearray()
-        self._at = 0
+        self._owner = self._octets = b""
+        self._at = self._end = 0
         self._key = b""
         self.remaining = 0
 
+    @property
+    def unread_octets(self) -> int:
+        """How many octets of the input have not been read."""
+        return self._end - self._at
+
     def feed(self, octets: bytes) -> None:
         """Take input."""
-        if self._at == len(self._input):
-            self._input.clear()
-        elif self._at:
-            del self._input[: self._at]
-        self._at = 0
-        self._input += octets
+        unread = _slice(self._octets, self._at, self._end - self._at)
+        self._keep(unread + octets if unread else octets)
 
     def discard(self) -> None:
         """Drop the input that has not been read."""
-        self._input.clear()
+        self._keep(b"")
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def borrow(self, octets: cython.p_const_uchar, n: cython.Py_ssize_t) -> cython.void:
+        """Take n octets of a buffer as the whole input, until `settle()`."""
+        self._octets = octets
         self._at = 0
+        self._end = n
+
+    @cython.cfunc
+    def settle(self) -> None:
+        """Keep what was not read of a borrowed buffer."""
+        self._keep(_slice(self._octets, self._at, self._end - self._at))
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def copy_unread(self, target: cython.p_uchar) -> cython.Py_ssize_t:
+        """Copy what was not read to target, and return how many octets that is."""
+        unread: cython.p_const_uchar = self._octets
+        memcpy(target, cython.address(unread[self._at]), self._end - self._at)
+        return self._end - self._at
+
+    @cython.cfunc
+    def _keep(self, octets: bytes) -> None:
+        self._owner = octets
+        self._octets = octets
+        self._at = 0
+        self._end = len(octets)
+
+    @cython.ccall
+    def read_message(self, limit_octets: cython.ulonglong) -> object:
+        """Return the next message if it is one whole frame and not compressed; None otherwise.
+
+        Text is str, binary bytes. A message of more than limit_octets, whatever is incomplete,
+        and a header that breaks a rule are left to `read_header()`. To be called where a message
+        may begin. Raises RemoteProtocolError (1007) for text that is not UTF-8.
+        """
+        size: cython.int = self._head.parse(self._octets, self._at, self._end - self._at)
+        if size <= 0 or self._head.length > limit_octets:
+            return None
+        at: cython.Py_ssize_t = self._at + size
+        if self._head.length > cython.cast(cython.ulonglong, self._end - at):
+            return None
+        n: cython.Py_ssize_t = self._head.length
+        if self._head.first == 0x82:
+            self._at = at + n
+            if self._head.is_masked:
+                return _masked(self._octets, at, n, self._octets, at - 4, 0)
+            return _slice(self._octets, at, n)
+        if self._head.first == 0x81:
+            self._at = at + n
+            return _text(self._octets, at, n, at - 4 if self._head.is_masked else -1)
+        return None
 
     @cython.ccall
     def read_header(self) -> cython.bint:
@@ -269,14 +392,14 @@ class FrameParser:
         Returns False while it is incomplete. To be called only when remaining is 0.
         Raises RemoteProtocolError for one that breaks a rule, complete or not.
         """
-        size: cython.int = self._head.parse(self._input, self._at, len(self._input) - self._at)
+        size: cython.int = self._head.parse(self._octets, self._at, self._end - self._at)
         if size < 0:
             message, rule = FAULTS[size]
             raise RemoteProtocolError(message, rule)
         if size == 0:
             return False
         self._at += size
-        self._key = _slice(self._input, self._at - 4, 4) if self._head.is_masked else b""
+        self._key = _slice(self._octets, self._at - 4, 4) if self._head.is_masked else b""
         self.opcode = self._head.opcode
         self.is_final = self._head.first >= 0x80
         self.rsv1 = self._head.first & 0x40 != 0
@@ -286,16 +409,16 @@ class FrameParser:
     @cython.ccall
     def read_payload(self) -> bytes:
         """Return what has arrived of the frame's payload, unmasked; remaining says what has not."""
-        n: cython.Py_ssize_t = len(self._input) - self._at
-        if n > self.remaining:
+        n: cython.Py_ssize_t = self._end - self._at
+        if cython.cast(cython.ulonglong, n) > self.remaining:
             n = self.remaining
         start: cython.Py_ssize_t = self._at
         phase: cython.int = (self.length - self.remaining) & 3
         self._at += n
         self.remaining -= n
         if self._key:
-            return _masked(self._input, start, n, self._key, phase)
-        return _slice(self._input, start, n)
+            return _masked(self._octets, start, n, self._key, 0, phase)
+        return _slice(self._octets, start, n)
 
 
 def decode_text(octets: bytes) -> str:

@@ -1,9 +1,14 @@
+# cython: boundscheck=False, wraparound=False
 """One side of an open WebSocket: octets in, events out; messages in, octets out.
 
 RFC 6455 §5.4 to §7, with RFC 7692 where it was negotiated. The caller carries octets: feed()
 what was read, take events until there is none, and write what take_output() gives, after
-events too, since the answers to Ping and Close are queued here.
+events too, since the answers to Ping and Close are queued here. Cython's pure Python mode:
+uncompiled, the same file runs, slower.
 """
+
+# Cython has no types for its decorators, so a function of this file is untyped to mypy.
+# mypy: disable-error-code="untyped-decorator, no-any-return"
 
 from __future__ import annotations
 
@@ -11,8 +16,13 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
+try:
+    import cython  # the compiler looks for this very line
+except ModuleNotFoundError:
+    from upwire.wire import _cython as cython
+
 from upwire.errors import LocalProtocolError, RemoteProtocolError
-from upwire.wire._codec import FrameParser, Utf8Validator, build_frame, decode_text
+from upwire.wire._codec import Utf8Validator, decode_text
 from upwire.wire.deflate import PerMessageDeflate
 from upwire.wire.frames import (
     MAX_CONTROL_OCTETS,
@@ -23,6 +33,16 @@ from upwire.wire.frames import (
     encode_text,
     parse_close,
 )
+
+if cython.compiled:
+    from cython.cimports.upwire.wire._codec import FrameParser, write_frame
+else:
+    from upwire.wire._codec import FrameParser, write_frame
+
+FRAGMENTS_A_CALL = 256
+"""After so many frames that were only a part of a message, the caller may do something else."""
+
+_KEYS_OCTETS = 256  # random octets that a client asks for at a time: 64 masks
 
 
 class Role(enum.Enum):
@@ -96,7 +116,12 @@ class Disconnected:
     """The peer's octets ended without a Close."""
 
 
-Event = Message | Ping | Pong | CloseReceived | Disconnected
+@dataclass(frozen=True, slots=True)
+class Fragments:
+    """Many frames came, all of them parts of one message; more of them may be there."""
+
+
+Event = Message | Ping | Pong | CloseReceived | Disconnected | Fragments
 
 
 class Direction(enum.Enum):
@@ -118,6 +143,12 @@ class FrameInfo:
     is_masked: bool
 
 
+_OPEN = cython.declare(object, State.OPEN)
+_CLOSED = cython.declare(object, State.CLOSED)
+
+
+@cython.final
+@cython.cclass
 class Connection:
     """The protocol of one open WebSocket.
 
@@ -130,6 +161,7 @@ class Connection:
     close_code, close_reason: of the peer's Close (§7.1.5), of the failure where we failed the
     connection, 1006 where the octets ended without a Close; None while none of it happened.
     closed_by_remote: the peer began the closing handshake, or ended the octets first.
+    output_octets: how many octets take_output() would give.
     """
 
     def __init__(
@@ -146,20 +178,23 @@ class Connection:
         self.close_code: int | None = None
         self.close_reason = ""
         self.closed_by_remote = False
-        self._random_octets = random_octets
+        self._random_octets = random_octets if role is Role.CLIENT else None
+        self._keys = b""  # of masks, those before _key_at were used
+        self._key_at = 0
         self._max_message_octets = max_message_octets
         self._deflate = deflate
         self._frame_log = frame_log
         self._parser = FrameParser(is_masked=role is Role.SERVER, allows_rsv1=deflate is not None)
         self._is_input_ended = False
-        self._receiving: int | None = None  # opcode of the message that has begun
+        self._receiving = -1  # opcode of the message that has begun
         self._is_deflated = False
-        self._received = bytearray()  # of that message
-        self._utf8 = Utf8Validator()
-        self._control = bytearray()  # of a control frame that is incomplete
-        self._sending: type[str] | type[bytes] | None = None  # the fragments of a message
+        self._received: bytearray | None = None  # of that message, if it comes in pieces
+        self._utf8: Utf8Validator | None = None  # of its text
+        self._control = b""  # of a control frame that is incomplete
+        self._sending: type | None = None  # str or bytes: the fragments of a message
         self._is_deflating = False
         self._output: list[bytes] = []
+        self.output_octets = 0
 
     def feed(self, octets: bytes) -> None:
         """Take what was read from the peer. Nothing is processed once CLOSED (§5.5.1)."""
@@ -170,13 +205,35 @@ class Connection:
         """Note that the peer sends nothing more."""
         self._is_input_ended = True
 
+    @property
+    def unread_octets(self) -> int:
+        """How many octets that came have made no event yet."""
+        return self._parser._end - self._parser._at
+
+    @cython.ccall
+    def next_message(self) -> object:
+        """Return the next message where the next frame is all of it; None for anything else.
+
+        It is the short way past `next_event()`, which is to be asked behind None.
+        """
+        if self.state is _CLOSED or self._receiving >= 0 or self._frame_log is not None:
+            return None
+        if self._parser.remaining or self._parser._at == self._parser._end:
+            return None
+        try:
+            return self._parser.read_message(self._max_message_octets)
+        except RemoteProtocolError as error:
+            self.fail(error)
+            raise
+
     def next_event(self) -> Event | None:
         """Return the next event, or None where more octets are needed or the state is CLOSED.
 
+        Fragments says that many frames made no event, and is no sign that more octets are needed.
         Raises RemoteProtocolError at the octet that breaks a rule, after every event before it;
         the connection has failed then, as by fail().
         """
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return None
         try:
             event = self._read_event()
@@ -189,11 +246,19 @@ class Connection:
             return Disconnected()
         return event
 
+    @cython.ccall
     def send_message(self, data: str | bytes) -> None:
-        """Queue a message in one frame. Raises LocalProtocolError unless OPEN."""
+        """Queue a message, str or bytes, in one frame. Raises LocalProtocolError unless OPEN."""
         if self._sending is not None:
             raise LocalProtocolError("a fragmented message is being sent")
-        self.send_fragment(data, is_final=True)
+        if self._deflate is not None or self._frame_log is not None:
+            self.send_fragment(data, is_final=True)
+            return
+        self._check_open()
+        if isinstance(data, str):
+            self._append(0x81, encode_text(data))
+        else:
+            self._append(0x82, data)
 
     def send_fragment(self, data: str | bytes, *, is_final: bool) -> None:
         """Queue the next fragment of a message, str for text or bytes for binary. §5.4.
@@ -247,10 +312,14 @@ class Connection:
         self._end(error.close_code, reason, by_remote=False)
         self._move(Input.FAIL)
 
+    @cython.ccall
     def take_output(self) -> bytes:
-        """Return the octets to write, and forget them."""
-        octets = b"".join(self._output)
-        self._output.clear()
+        """Return the octets to write, and forget them; output_octets says how many they are."""
+        octets: bytes = b""
+        if self.output_octets:
+            octets = self._output[0] if len(self._output) == 1 else b"".join(self._output)
+            self._output.clear()
+            self.output_octets = 0
         return octets
 
     def _move(self, step: Input) -> None:
@@ -260,17 +329,18 @@ class Connection:
             raise LocalProtocolError(f"{step.name} in state {self.state.name}") from None
         if self.state is State.CLOSED:
             self._parser.discard()
-            self._received.clear()
+            self._received = None
 
     def _end(self, code: int, reason: str, *, by_remote: bool) -> None:
         self.close_code = code
         self.close_reason = reason
         self.closed_by_remote = by_remote
 
-    def _read_event(self) -> Event | None:
+    @cython.cfunc
+    def _read_event(self) -> object:
         """Read frames until one makes an event; None: more octets are needed."""
-        parser = self._parser
-        while True:
+        parser: FrameParser = self._parser
+        for _ in range(FRAGMENTS_A_CALL):
             if not parser.remaining:
                 if not parser.read_header():
                     return None
@@ -279,10 +349,12 @@ class Connection:
             event = self._take_control(octets) if parser.opcode >= 0x8 else self._take_data(octets)
             if event is not None or parser.remaining:
                 return event
+        return Fragments()
 
+    @cython.cfunc
     def _begin_frame(self) -> None:
         """Check a header against the message that it belongs to, before its payload is kept."""
-        parser = self._parser
+        parser: FrameParser = self._parser
         if self._frame_log is not None:
             self._log(
                 Direction.RECEIVED, parser.opcode, parser.length, parser.is_final, parser.rsv1
@@ -290,54 +362,61 @@ class Connection:
         if parser.opcode >= 0x8:
             return
         if parser.opcode == Opcode.CONTINUATION:
-            if self._receiving is None:
+            if self._receiving < 0:
                 raise RemoteProtocolError(
                     "continuation frame without a message to continue", "RFC 6455 §5.4"
                 )
         else:
-            if self._receiving is not None:
+            if self._receiving >= 0:
                 raise RemoteProtocolError(
                     "new message before the end of a fragmented one", "RFC 6455 §5.4"
                 )
             self._receiving = parser.opcode
             self._is_deflated = parser.rsv1
         # What a compressed payload comes to is for the inflater to say.
-        is_too_big = len(self._received) + parser.length > self._max_message_octets
-        if is_too_big and not self._is_deflated:
+        limit_octets: cython.ulonglong = self._max_message_octets - self._received_octets()
+        if parser.length > limit_octets and not self._is_deflated:
             raise RemoteProtocolError(
                 f"message is longer than {self._max_message_octets} octets",
                 "RFC 6455 §7.4.1",
                 close_code=CloseCode.MESSAGE_TOO_BIG,
             )
 
-    def _take_data(self, octets: bytes) -> Message | None:
-        """Take the next octets of a message; return it when they are its last."""
-        is_last = self._parser.is_final and not self._parser.remaining
-        if self._is_deflated and self._deflate is not None:
-            limit = self._max_message_octets - len(self._received)
-            octets = self._deflate.decompress(octets, is_last, limit)
-        is_text = self._receiving == Opcode.TEXT
-        data: str | bytes
-        if is_last and not self._received:
-            data = decode_text(octets) if is_text else octets
-        else:
-            if is_text:
-                self._utf8.feed(octets, is_last)
-            self._received += octets
-            if not is_last:
-                return None
-            data = self._received.decode() if is_text else bytes(self._received)
-            self._received.clear()
-        self._receiving = None
-        return Message(data)
+    @cython.cfunc
+    def _received_octets(self) -> cython.Py_ssize_t:
+        return 0 if self._received is None else len(self._received)
 
-    def _take_control(self, octets: bytes) -> Event | None:
-        """Take the next octets of a control frame; answer it and return it at its end."""
-        self._control += octets
-        if self._parser.remaining:
+    @cython.cfunc
+    def _take_data(self, octets: bytes) -> object:
+        """Take the next octets of a message; return it when they are its last, None before."""
+        is_last: cython.bint = self._parser.is_final and not self._parser.remaining
+        if self._is_deflated and self._deflate is not None:
+            limit = self._max_message_octets - self._received_octets()
+            octets = self._deflate.decompress(octets, is_last, limit)
+        is_text: cython.bint = self._receiving == 0x1
+        if is_last and self._received is None:
+            self._receiving = -1
+            return Message(decode_text(octets) if is_text else octets)
+        if self._received is None:
+            self._received = bytearray()
+            self._utf8 = Utf8Validator() if is_text else None
+        if self._utf8 is not None:
+            self._utf8.feed(octets, is_last)
+        received = self._received
+        received += octets
+        if not is_last:
             return None
-        payload = bytes(self._control)
-        self._control.clear()
+        self._received, self._receiving = None, -1
+        return Message(received.decode() if is_text else bytes(received))
+
+    @cython.cfunc
+    def _take_control(self, octets: bytes) -> object:
+        """Take the next octets of a control frame; answer it and return it at its end."""
+        payload: bytes = self._control + octets if self._control else octets
+        if self._parser.remaining:
+            self._control = payload
+            return None
+        self._control = b""
         if self._parser.opcode == Opcode.PONG:
             return Pong(payload)
         if self._parser.opcode == Opcode.CLOSE:
@@ -356,8 +435,9 @@ class Connection:
             self._queue(Opcode.CLOSE, payload[:2])
         return CloseReceived(close.code, close.reason)
 
+    @cython.cfunc
     def _check_open(self) -> None:
-        if self.state is not State.OPEN:
+        if self.state is not _OPEN:
             raise LocalProtocolError(f"nothing can be sent in state {self.state.name}")
 
     def _is_worth_deflating(self, payload: bytes, is_final: bool) -> bool:
@@ -374,13 +454,25 @@ class Connection:
     def _queue(
         self, opcode: Opcode, payload: bytes, *, is_final: bool = True, rsv1: bool = False
     ) -> None:
-        """Queue one frame; a client's has a fresh mask. §5.3."""
+        """Queue one frame."""
         if self._frame_log is not None:
             self._log(Direction.SENT, opcode, len(payload), is_final, rsv1)
-        key = self._random_octets(4) if self.role is Role.CLIENT else None
-        self._output.append(
-            build_frame(opcode, payload, is_final=is_final, rsv1=rsv1, mask_key=key)
-        )
+        self._append(opcode | (0x80 if is_final else 0) | (0x40 if rsv1 else 0), payload)
+
+    @cython.cfunc
+    def _append(self, first: cython.int, payload: bytes) -> None:
+        """Queue the frame that begins with the octet first; a client's has a fresh mask. §5.3."""
+        frame: bytes
+        if self._random_octets is None:
+            frame = write_frame(first, payload, None, 0)
+        else:
+            if self._key_at == len(self._keys):
+                self._keys = self._random_octets(_KEYS_OCTETS)
+                self._key_at = 0
+            frame = write_frame(first, payload, self._keys, self._key_at)
+            self._key_at += 4
+        self._output.append(frame)
+        self.output_octets += len(frame)
 
     def _log(
         self, direction: Direction, opcode: int, length: int, is_final: bool, rsv1: bool

@@ -15,7 +15,7 @@ from kit.virtual_time import run, settle
 from upwire.errors import ConnectionClosed, LocalProtocolError, StreamError
 from upwire.net.stream import WRITE_HIGH_OCTETS, Stream
 from upwire.net.websocket import WebSocket, WebSocketOptions
-from upwire.net.websocket.websocket import CONTROL_FRAMES_A_TURN, SENDS_BEFORE_YIELD
+from upwire.net.websocket._channel import FRAMES_A_TURN, SENDS_BEFORE_YIELD
 from upwire.wire.deflate import DeflateParameters
 from upwire.wire.handshake import Accepted
 from upwire.wire.http1 import RequestHead, ResponseHead
@@ -495,10 +495,10 @@ async def asynchronous(pieces: list[str], gate: asyncio.Event) -> AsyncIterator[
 
 def test_fragments_never_mix_with_other_messages() -> None:
     async def main() -> None:
-        client, server = open_pair()
+        near, far = memory_pair()
         frames: list[FrameInfo] = []
-        client._frames, client._observe = [], frames.append
-        client._connection._frame_log = client._frames
+        client = open_on(near, Role.CLIENT, observe=frames.append)
+        server = open_on(far, Role.SERVER)
         gate = asyncio.Event()
         sending = asyncio.create_task(client.send(asynchronous(["a", "b", "c"], gate)))
         await settle()
@@ -689,7 +689,7 @@ def test_a_flood_of_control_frames_in_one_read_lets_other_tasks_run(
 ) -> None:
     async def main() -> None:
         server, peer = open_with_peer(Role.SERVER)
-        for _ in range(2 * CONTROL_FRAMES_A_TURN):
+        for _ in range(2 * FRAMES_A_TURN):
             if kind is Ping:
                 peer.connection.send_ping(b"?")
             else:
@@ -709,12 +709,12 @@ def test_a_flood_of_control_frames_in_one_read_lets_other_tasks_run(
 def test_the_pongs_of_one_read_are_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         server, peer = open_with_peer(Role.SERVER)
-        for _ in range(CONTROL_FRAMES_A_TURN - 1):
+        for _ in range(FRAMES_A_TURN - 1):
             peer.connection.send_ping()
         writes: list[bytes] = []
         monkeypatch.setattr(server._stream.transport, "write", writes.append)
         server.octets_received(peer.connection.take_output())
-        assert writes == [b"\x8a\x00" * (CONTROL_FRAMES_A_TURN - 1)]
+        assert writes == [b"\x8a\x00" * (FRAMES_A_TURN - 1)]
         server.abort()
         await server.wait_closed()
 

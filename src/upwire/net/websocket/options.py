@@ -23,6 +23,8 @@ class WebSocketOptions:
     receive_queue_messages, receive_queue_octets: what may wait for recv() (a character of
         text counts as one octet); at either the connection stops reading, which slows the
         peer down.
+    send_buffer_octets: what send_nowait() may leave waiting for a peer that does not read; past
+        it the connection is cut.
     deflate: permessage-deflate (RFC 7692); True: with its default options.
     """
 
@@ -33,6 +35,7 @@ class WebSocketOptions:
     send_timeout_s: float | None = None
     receive_queue_messages: int = 1024
     receive_queue_octets: int = 2**18
+    send_buffer_octets: int = 2**24
     deflate: DeflateOptions | bool | None = True
 
     def __post_init__(self) -> None:
@@ -44,6 +47,7 @@ class WebSocketOptions:
             "send_timeout_s",
             "receive_queue_messages",
             "receive_queue_octets",
+            "send_buffer_octets",
         ):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -67,4 +71,5 @@ class WebSocketKeywords(TypedDict, total=False):
     send_timeout_s: float | None
     receive_queue_messages: int
     receive_queue_octets: int
+    send_buffer_octets: int
     deflate: DeflateOptions | bool | None

@@ -1,26 +1,31 @@
 """One open WebSocket over a Stream.
 
-`wire.websocket.Connection` computes; this module waits. It reads in push mode into a bounded
-queue, and writes from one place, `_flush()`.
+`wire.websocket.Connection` computes; this module waits. Messages pass through `Channel`, below
+it; here is what is rare: pings, fragments, the closing handshake.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from upwire.errors import ConnectionClosed, LocalProtocolError, RemoteProtocolError, StreamError
 from upwire.net.stream import Address, Stream
+from upwire.net.websocket._channel import Channel, Cork, Data
+from upwire.net.websocket._link import Link
+from upwire.net.websocket.callbacks import Callbacks
+from upwire.net.websocket.driver import can_take_over, take_over
+from upwire.net.websocket.ending import Ending
 from upwire.net.websocket.options import WebSocketOptions
 from upwire.net.websocket.pings import Pings
 from upwire.net.websocket.receive_queue import ReceiveQueue
 from upwire.wire.deflate import PerMessageDeflate
-from upwire.wire.frames import CloseCode
+from upwire.wire.frames import CloseCode, cut_reason
 from upwire.wire.handshake import Accepted
 from upwire.wire.http1 import RequestHead, ResponseHead
 from upwire.wire.websocket import (
@@ -29,23 +34,15 @@ from upwire.wire.websocket import (
     Disconnected,
     Event,
     FrameInfo,
-    Message,
-    Ping,
     Pong,
     Role,
     State,
 )
 
-SENDS_BEFORE_YIELD = 64
-"""After so many sends that need not wait, one lets the other tasks run."""
-
-CONTROL_FRAMES_A_TURN = 256
-"""After so many pings or pongs without a message, the other tasks run before more are read."""
-
-Data = str | bytes | bytearray | memoryview
+logger = logging.getLogger("upwire.websocket")
 
 
-class WebSocket:
+class WebSocket(Channel):
     """One open WebSocket.
 
     One task receives, with recv() or `async for`; any number may send. Cancelling recv() loses
@@ -56,6 +53,20 @@ class WebSocket:
     context: the application's own notes; a server's process_request hook can begin them.
     id: text that no other connection has.
     """
+
+    __slots__ = (
+        "_close_timer",
+        "_loss_reason",
+        "_observe",
+        "_options",
+        "_pings",
+        "context",
+        "id",
+        "path_params",
+        "request",
+        "response",
+        "subprotocol",
+    )
 
     def __init__(
         self,
@@ -80,37 +91,32 @@ class WebSocket:
         self.path_params: Mapping[str, str] = path_params or {}
         self.context: dict[str, Any] = {} if context is None else context
         self.id = secrets.token_hex(8)
-        self._stream = stream
         self._options = options
         self._observe = observe
-        self._frames: list[FrameInfo] | None = None if observe is None else []
+        frames: list[FrameInfo] | None = None if observe is None else []
+        self._close_timer: asyncio.TimerHandle | None = None
+        self._loss_reason = ""
         deflate, is_client = accepted.deflate, role is Role.CLIENT
-        self._connection = Connection(
+        connection = Connection(
             role,
             random_octets=secrets.token_bytes,
             max_message_octets=options.max_message_octets,
             deflate=None if deflate is None else PerMessageDeflate(deflate, is_client=is_client),
-            frame_log=self._frames,
+            frame_log=frames,
         )
-        self._queue = ReceiveQueue(options.receive_queue_messages, options.receive_queue_octets)
+        carrier, cork, early = _carry(stream)
+        queue = ReceiveQueue(options.receive_queue_messages, options.receive_queue_octets)
+        super().__init__(connection, carrier, cork, queue, options.send_buffer_octets, frames)
         self._pings = Pings(
             self._send_ping,
             self._give_up_on_silence,
-            lambda: not self._is_listening,
+            self._is_deaf,
             interval_s=options.ping_interval_s,
             timeout_s=options.ping_timeout_s,
         )
-        self._loop = asyncio.get_running_loop()
-        self._receiver: asyncio.Future[None] | None = None
-        self._look_ahead: asyncio.Handle | None = None
-        self._sending = asyncio.Lock()
-        self._sends_in_a_row = 0
-        self._rest: asyncio.Task[None] | None = None  # from a flood of control frames
-        self._close_timer: asyncio.TimerHandle | None = None
-        self._closing: _Ending | None = None  # we began the closing handshake
-        self._ending: _Ending | None = None  # nothing more comes
-        self._loss_reason = ""
-        stream.push_to(self)
+        carrier.push_to(self)
+        if early:
+            self.octets_received(early)
 
     def __repr__(self) -> str:
         return f"<WebSocket {self.id} {self.request.target} {self.state.name}>"
@@ -133,16 +139,19 @@ class WebSocket:
     @property
     def state(self) -> State:
         """How far the closing handshake is."""
-        return self._connection.state
+        state: State = self._connection.state
+        return state
 
     @property
     def remote_address(self) -> Address:
         """The address of whoever is at the other end: behind a proxy, the proxy's."""
-        return self._stream.peer_address
+        address: Address = self._stream.peer_address
+        return address
 
     @property
     def local_address(self) -> Address:
-        return self._stream.local_address
+        address: Address = self._stream.local_address
+        return address
 
     @property
     def latency_s(self) -> float | None:
@@ -158,42 +167,7 @@ class WebSocket:
     def close_reason(self) -> str | None:
         return None if self._ending is None else self._ending.reason
 
-    @property
-    def can_send(self) -> bool:
-        """Whether send() would take a message at once."""
-        is_open = self._closing is None and self._ending is None
-        return is_open and self._stream.is_writable_now and not self._sending.locked()
-
-    @property
-    def unsent_octets(self) -> int:
-        """Octets that were sent and wait here, since the peer does not take them."""
-        return 0 if self._stream.is_closed else self._stream.write_buffer_octets
-
     # Receiving
-
-    async def recv(self) -> str | bytes:
-        """Return the next message: text as str, binary as bytes.
-
-        Raises ConnectionClosed behind the last message.
-        """
-        if self._receiver is not None:
-            raise LocalProtocolError("another task waits in recv() already")
-        while not self._queue.messages:
-            self._process()
-            if self._queue.messages:
-                break
-            if self._ending is not None:
-                raise self._ending.error()
-            self._receiver = self._loop.create_future()
-            try:
-                await self._receiver
-            finally:
-                self._receiver = None
-        was_full = self._queue.is_full
-        message = self._queue.take()
-        if was_full and not self._queue.is_full:
-            self._listen()
-        return message
 
     def __aiter__(self) -> Self:
         return self
@@ -212,24 +186,13 @@ class WebSocket:
 
     # Sending
 
-    async def send(self, message: Data | Iterable[Data] | AsyncIterable[Data]) -> None:
-        """Send a message: str as text, octets as binary, an iterable as one message in fragments.
-
-        Waits while the peer does not read. Messages of several tasks never mix; control
-        frames may go between fragments. An iterable that yields nothing sends nothing. One that
-        fails, or is cancelled, behind its first fragment closes with 1011: what is sent
-        cannot be taken back (RFC 6455 §5.4).
-
-        Raises ConnectionClosed, or StreamError past the option send_timeout_s.
-        """
+    async def _send_slowly(self, message: Data | Iterable[Data] | AsyncIterable[Data]) -> None:
+        """Send what is no plain message, or cannot be sent at once."""
         if isinstance(message, (str, bytes, bytearray, memoryview)):
-            self._sends_in_a_row += 1
-            if self.can_send and self._sends_in_a_row < SENDS_BEFORE_YIELD:
-                self._send_now(message)
-            else:
-                async with self._sending:
-                    await self._wait_writable("sending a message")
-                    self._send_now(message)
+            async with self._lock_sending():
+                await self._wait_writable("sending a message")
+                self._connection.send_message(_plain(message))
+                self._flush()
         elif isinstance(message, AsyncIterable):
             await self._send_fragments(message)
         elif isinstance(message, Iterable) and not isinstance(message, Mapping):
@@ -265,7 +228,7 @@ class WebSocket:
         if self._closing is not None or self._ending is not None:
             return
         self._connection.send_close(code, reason)
-        self._closing = _Ending(code, reason, is_remote=False)
+        self._closing = Ending(code, reason, is_remote=False)
         self._pings.stop()
         self._flush()
         self._bound_the_end()
@@ -280,16 +243,50 @@ class WebSocket:
         """Wait until the connection is gone; messages that came before may still be received."""
         await self._stream.wait_closed()
 
-    # Called by the stream
+    # Callbacks
 
-    def octets_received(self, octets: bytes) -> None:
-        """Take what the peer sent."""
-        self._pings.has_heard = True
-        if self._ending is None:
-            self._connection.feed(octets)
-            self._process()
-            if self._queue.messages and self._look_ahead is None:
-                self._look_ahead = self._loop.call_soon(self._process_ahead)
+    def push_to(self, callbacks: Callbacks | None) -> None:
+        """Call on_message of callbacks with each message, from now on, and on_close at the end.
+
+        First on_open, then with those that wait for recv(), which raises LocalProtocolError
+        meanwhile. None goes back to recv(). Raises LocalProtocolError while a task waits there.
+        """
+        if self._is_receiving():
+            raise LocalProtocolError("a task waits in recv()")
+        self._callbacks = callbacks
+        if callbacks is None:
+            return
+        self._call_on_open(callbacks)
+        self._deliver_queued()
+        self._listen()
+        if self._ending is not None:
+            self._loop.call_soon(self._call_on_close)
+
+    def pause(self) -> None:
+        """Call back with no message until `resume()`; a peer that goes on sending is slowed."""
+        self._is_paused = True
+        self._stream.pause()
+
+    def resume(self) -> None:
+        """Call back again, first with what came before the pause."""
+        self._is_paused = False
+        self._listen()
+
+    def _call_on_open(self, callbacks: Callbacks) -> None:
+        try:
+            callbacks.on_open(self)
+        except Exception as error:  # noqa: BLE001 - it is the application's
+            self._fail_callback(error)
+
+    def _call_on_close(self) -> None:
+        callbacks, self._callbacks = self._callbacks, None
+        if callbacks is not None and self._ending is not None:
+            try:
+                callbacks.on_close(self, self._ending.error())
+            except Exception:
+                logger.exception("on_close failed for %r", self)
+
+    # Called by the stream
 
     def eof_received(self) -> None:
         """Take the end of what the peer sends."""
@@ -305,60 +302,14 @@ class WebSocket:
 
     # What came
 
-    @property
-    def _is_listening(self) -> bool:
-        """Whether events are taken now; otherwise the stream is paused, or all is over."""
-        return self._ending is None and self._rest is None and not self._queue.is_full
-
-    def _listen(self) -> None:
-        """Take what had to wait, and read on if that leaves room."""
-        self._process(is_ahead=True)
-        if self._is_listening:
-            self._stream.resume()
-
     def _read_on(self) -> None:
         """Read to the end, even if nobody receives what comes before it."""
         self._queue.stop()
+        self._is_paused = False
         self._listen()
-
-    def _process_ahead(self) -> None:
-        self._look_ahead = None
-        self._process(is_ahead=True)
-
-    def _process(self, *, is_ahead: bool = False) -> None:
-        """Take the events of what came, up to a message, or ahead of recv() to a full queue.
-
-        So a receiver that waits can answer a message before what follows it, such as a
-        violation, closes the connection.
-        """
-        control_frames = 0
-        try:
-            while self._is_listening and (is_ahead or not self._queue.messages):
-                event = self._connection.next_event()
-                if event is None:
-                    break
-                self._take(event)
-                control_frames += isinstance(event, (Ping, Pong))
-                if control_frames == CONTROL_FRAMES_A_TURN:
-                    break
-        except RemoteProtocolError as error:
-            self._fail(error)
-        self._flush()
-        if self._ending is not None:
-            return
-        is_blocked = control_frames > 0 and not self._stream.is_writable_now
-        if is_blocked or control_frames == CONTROL_FRAMES_A_TURN:
-            self._rest = self._loop.create_task(self._let_pongs_leave())
-        if not self._is_listening:
-            self._stream.pause()
 
     def _take(self, event: Event) -> None:
         match event:
-            case Message(data):
-                self._queue.put(data)
-                self._wake_receiver()
-            case Ping():
-                pass  # its Pong is flushed with those of the frames behind it
             case Pong(payload):
                 self._pings.acknowledge(payload)
             case CloseReceived(code, reason):
@@ -366,18 +317,15 @@ class WebSocket:
             case Disconnected():
                 self._finish(self._abnormal_closure())
 
-    async def _let_pongs_leave(self) -> None:
+    async def _let_others_run(self) -> None:
         """Let the other tasks run, and read no more pings of a peer that takes no pongs."""
         try:
             with suppress(StreamError):  # stream_lost() tells
                 await self._stream.drain(doing="sending pongs")
+            await asyncio.sleep(0)
         finally:
             self._rest = None
             self._listen()
-
-    def _wake_receiver(self) -> None:
-        if self._receiver is not None and not self._receiver.done():
-            self._receiver.set_result(None)
 
     # How it ends
 
@@ -392,34 +340,51 @@ class WebSocket:
         """Fail the connection: a Close that says why, and its answer is not read (§7.1.7)."""
         self._connection.fail(error)
         reason = self._connection.close_reason
-        self._finish(_Ending(error.close_code, reason, is_remote=False))
+        self._finish(Ending(error.close_code, reason, is_remote=False))
         self._end_output()
 
     def _give_up_on_silence(self) -> None:
         code = CloseCode.INTERNAL_ERROR
         self._fail(RemoteProtocolError("keepalive ping timeout", close_code=code))
 
-    def _read_ending(self, code: int, reason: str) -> _Ending:
+    def _read_ending(self, code: int, reason: str) -> Ending:
         """Tell how it ends by the peer's Close (§7.1.5); a mere answer leaves us our reason."""
         ours = self._closing
         if ours is not None and code in (ours.code, CloseCode.NO_STATUS_RECEIVED):
             return ours
-        return _Ending(code, reason, is_remote=ours is None)
+        return Ending(code, reason, is_remote=ours is None)
 
-    def _abnormal_closure(self) -> _Ending:
+    def _abnormal_closure(self) -> Ending:
         code = CloseCode.ABNORMAL_CLOSURE
-        return _Ending(code, self._loss_reason, is_remote=self._closing is None)
+        return Ending(code, self._loss_reason, is_remote=self._closing is None)
 
-    def _finish(self, ending: _Ending) -> None:
+    def _finish(self, ending: Ending) -> None:
         """Settle how the WebSocket ended, tell who waits, and see the stream off."""
         self._ending = ending
         self._flush()
         self._wake_receiver()
         self._pings.end(ending.error)
+        if self._callbacks is not None:
+            self._loop.call_soon(self._call_on_close)
         if self._connection.role is Role.SERVER:
             self._end_output()  # the server closes first (RFC 6455 §7.1.1)
         self._bound_the_end()
         self._stream.resume()  # what still comes is dropped, but its end is awaited
+
+    def _fail_callback(self, error: Exception) -> None:
+        """Close as a handler that fails does: 1011, and no details."""
+        if isinstance(error, RemoteProtocolError):
+            self.begin_close(error.close_code, cut_reason(error.message))
+            return
+        if isinstance(error, ConnectionClosed):
+            logger.debug("%r: %s", self, error)
+        else:
+            logger.error("a callback failed for %r", self, exc_info=error)
+        self.begin_close(CloseCode.INTERNAL_ERROR)
+
+    def _give_up_on_sending(self) -> None:
+        self._loss_reason = f"the peer does not take {self.unsent_octets} octets"
+        self.abort()
 
     def _end_output(self) -> None:
         """End our direction alone where that can be.
@@ -442,20 +407,25 @@ class WebSocket:
 
     # What goes
 
-    def _flush(self) -> None:
-        """Hand the stream what the connection has to say: the only place that does."""
-        if output := self._connection.take_output():
-            self._stream.write(output)
-        if self._frames and self._observe is not None:
-            frames = self._frames.copy()
-            self._frames.clear()
-            for frame in frames:
-                self._observe(frame)
+    def _show_frames(self) -> None:
+        """Show to whoever observes what came and went."""
+        assert self._observe is not None
+        assert self._frames is not None
+        frames = self._frames.copy()
+        self._frames.clear()
+        for frame in frames:
+            self._observe(frame)
 
     def _check_open(self) -> None:
         closed = self._ending or self._closing
         if closed is not None:
             raise closed.error()
+
+    def _lock_sending(self) -> asyncio.Lock:
+        """Return what keeps messages apart that are not sent in one go."""
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        return self._lock
 
     async def _wait_writable(self, doing: str) -> None:
         """Wait while the peer does not read; where it does, let the other tasks run once."""
@@ -472,10 +442,6 @@ class WebSocket:
             raise (self._ending or self._closing or self._abnormal_closure()).error() from error
         self._check_open()
 
-    def _send_now(self, message: Data) -> None:
-        self._connection.send_message(_plain(message))
-        self._flush()
-
     def _send_ping(self, payload: bytes) -> None:
         self._connection.send_ping(payload)
         self._flush()
@@ -485,7 +451,7 @@ class WebSocket:
     async def _send_fragments(self, fragments: AsyncIterable[Data]) -> None:
         """Send each fragment as it comes, and an empty one to end the message."""
         last: str | bytes | None = None
-        async with self._sending:
+        async with self._lock_sending():
             try:
                 async for fragment in fragments:
                     await self._wait_writable("sending a fragment")
@@ -503,17 +469,12 @@ class WebSocket:
                 self._flush()
 
 
-@dataclass(frozen=True, slots=True)
-class _Ending:
-    """How the WebSocket ended; see ConnectionClosed."""
-
-    code: int
-    reason: str
-    is_remote: bool
-
-    def error(self) -> ConnectionClosed:
-        """Return a new exception: one that is raised again would gather everyone's traceback."""
-        return ConnectionClosed(self.code, self.reason, is_remote=self.is_remote)
+def _carry(stream: Stream) -> tuple[Stream | Link, Cork | None, bytes]:
+    """Return what carries the octets from now on, and what the Stream has read if it does not."""
+    if can_take_over(stream):
+        with suppress(OSError):  # no descriptor is left: the Stream needs no more
+            return take_over(stream)
+    return stream, None, b""
 
 
 async def _each(items: Iterable[Data]) -> AsyncIterator[Data]:
