@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import ctypes.util
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -245,12 +246,16 @@ def _version(contender: Contender) -> str:
 
 
 def _first_line(command: list[str]) -> str:
+    """Return what a command says first. Raises Unavailable where it fails."""
     done = subprocess.run(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=True,
+        check=False,
         env=os.environ | {"PATH": _SYSTEM_PATH},
     )
-    return done.stdout.splitlines()[0]
+    lines = done.stdout.splitlines() or [""]
+    if done.returncode:
+        raise Unavailable(f"{shlex.join(command)}: {lines[-1]}")
+    return lines[0]

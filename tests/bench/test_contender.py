@@ -117,6 +117,13 @@ def test_a_program_that_is_not_here_is_said(
     assert installed == ["no-such-package"]
 
 
+def test_one_that_cannot_say_its_version_is_unavailable(tmp_path: Path) -> None:
+    command = ("{python}", "-c", "raise SystemExit('no licence')")
+    one = Contender("one", "One", tmp_path, {}, version_command=command)
+    with pytest.raises(Unavailable, match="no licence"):
+        contender.prepare(one)
+
+
 def test_the_version_of_a_program_is_its_first_line(tmp_path: Path) -> None:
     one = Contender("one", "One", tmp_path, {}, version_command=("{python}", "--version"))
     assert contender.prepare(one).startswith("Python 3.")
