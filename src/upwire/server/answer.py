@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from email.utils import formatdate
+from functools import lru_cache
 
 from upwire.errors import RemoteProtocolError
 from upwire.net.http1 import HttpExchange
@@ -13,7 +15,12 @@ from upwire.wire.http1 import RequestHead, ResponseHead, reason_phrase
 
 def date() -> str:
     """Return the value of Date, which a server with a clock sends. RFC 9110 §6.6.1."""
-    return formatdate(usegmt=True)
+    return _date_of_second(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _date_of_second(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 async def send(exchange: HttpExchange, response: Response) -> None:

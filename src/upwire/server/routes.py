@@ -184,6 +184,8 @@ def split_path(path: str) -> tuple[str, ...] | None:
 
     A path that ends in a slash has an empty last segment.
     """
+    if "%" not in path and path.isascii():
+        return tuple(path[1:].split("/"))
     try:
         return tuple(
             unquote_to_bytes(segment.encode("latin-1")).decode() for segment in path[1:].split("/")

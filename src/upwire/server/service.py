@@ -37,7 +37,12 @@ from upwire.server.routes import (
     WebSocketHandler,
 )
 from upwire.wire.frames import CloseCode, cut_reason
-from upwire.wire.handshake import check_request, explain_refusal, is_upgrade_request
+from upwire.wire.handshake import (
+    ServerPolicy,
+    check_request,
+    explain_refusal,
+    is_upgrade_request,
+)
 from upwire.wire.websocket import Role
 
 logger = logging.getLogger("upwire.server")
@@ -101,6 +106,7 @@ class Server:
         )
         self._connections: set[HttpConnection] = set()
         self._websockets: set[WebSocket] = set()
+        self._terms: dict[int, _Terms] = {}
         self._is_started = False
         self._stopping: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
@@ -260,8 +266,8 @@ class Server:
 
         Raises RemoteProtocolError, before anything is sent, for a handshake to refuse.
         """
-        options = replace(self._options, **endpoint.overrides)
-        accepted = check_request(request.head, options.policy)
+        options, policy = self._terms_of(endpoint)
+        accepted = check_request(request.head, policy)
         response = accepted.response([("Date", date())])
         ws = WebSocket(
             await exchange.switch(response),
@@ -275,6 +281,14 @@ class Server:
         )
         return _Opened(ws, endpoint.handler)
 
+    def _terms_of(self, endpoint: WebSocketEndpoint) -> tuple[ServerOptions, ServerPolicy]:
+        """Return what holds for an endpoint's WebSockets; worked out at its first handshake."""
+        terms = self._terms.get(id(endpoint))
+        if terms is None:
+            options = replace(self._options, **endpoint.overrides)
+            terms = self._terms[id(endpoint)] = _Terms(endpoint, options, options.policy)
+        return terms.options, terms.policy
+
     async def _serve_websocket(self, opened: _Opened) -> None:
         """Run the handler of a WebSocket, and see the WebSocket to its end."""
         ws = opened.websocket
@@ -287,6 +301,15 @@ class Server:
         finally:
             ws.abort()  # where this is cancelled; otherwise it is closed
             self._websockets.discard(ws)
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What holds for an endpoint, which is kept so that its id stays its own."""
+
+    endpoint: WebSocketEndpoint
+    options: ServerOptions
+    policy: ServerPolicy
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,9 +83,7 @@ class Headers:
         """The values of all lines of that name, in order."""
         keys = self._lower_names()
         key = name.lower()
-        if key not in keys:
-            return []
-        return [line[1] for line, other in zip(self._lines, keys, strict=True) if other == key]
+        return [self._lines[at][1] for at in range(len(keys)) if keys[at] == key]
 
     def combined(self, name: str) -> str | None:
         """The values of all lines of that name as one list, or None. RFC 9110 §5.3."""
@@ -96,6 +94,7 @@ class Headers:
         """Every line as (name, value), in order."""
         return iter(self._lines)
 
+    @cython.ccall
     def add(self, name: str, value: str) -> None:
         """Append a line."""
         check_line(name, value)
@@ -103,6 +102,7 @@ class Headers:
         if self._keys is not None:
             self._keys.append(name.lower())
 
+    @cython.ccall
     def set(self, name: str, value: str) -> None:
         """Replace all lines of that name by one in the first's place, or append it."""
         keys = self._lower_names()
@@ -116,6 +116,7 @@ class Headers:
         self._lines.insert(first, (name, value))
         self._keys = None
 
+    @cython.ccall
     def remove(self, name: str) -> None:
         """Remove all lines of that name; none is fine."""
         keys = self._lower_names()
@@ -181,8 +182,13 @@ def parse_list(value: str) -> list[str]:
 
     Commas inside quoted strings do not separate; a quoted string without an end takes the rest.
     """
-    raw = _LIST_ELEMENT.findall(value) if '"' in value else value.split(",")
-    return [element for element in [part.strip(OWS) for part in raw] if element]
+    if '"' in value:
+        parts = _LIST_ELEMENT.findall(value)
+    elif "," in value:
+        parts = value.split(",")
+    else:
+        parts = [value]
+    return [element for element in [part.strip(OWS) for part in parts] if element]
 
 
 @cython.ccall

@@ -9,7 +9,6 @@ from upwire.errors import LocalProtocolError, StreamError
 from upwire.net.stream import Stream
 from upwire.wire.http1 import (
     LAST_CHUNK,
-    NO_CONTENT,
     BodyDecoder,
     BodyKind,
     Framing,
@@ -35,8 +34,8 @@ class MessageReader:
     def __init__(self, stream: Stream, limits: HeadLimits) -> None:
         self._stream = stream
         self._limits = limits
-        self._buffer = bytearray()  # read, and neither part of a parsed head nor decoded
-        self._decoder = BodyDecoder(NO_CONTENT, limits)
+        self._buffer = b""  # read, and neither part of a parsed head nor decoded
+        self._decoder: BodyDecoder | None = None  # None where no content is left to read
         self._ends_with_stream = False
         self.octets_read = 0
 
@@ -48,12 +47,12 @@ class MessageReader:
     @property
     def is_content_complete(self) -> bool:
         """Whether the content of the last head has been read to its end."""
-        return self._decoder.is_complete
+        return self._decoder is None or self._decoder.is_complete
 
     async def wait_octets(self, *, timeout_s: float | None, doing: str) -> bool:
         """Wait for the first octet of the next message; False where the peer ends instead."""
         if not self._buffer:
-            self._buffer += await self._read(timeout_s, doing)
+            self._buffer = await self._read(timeout_s, doing)
         return bool(self._buffer)
 
     async def read_head(
@@ -63,23 +62,24 @@ class MessageReader:
 
         Raises RemoteProtocolError for a bad head, StreamError where the stream ends inside it.
         """
-        now = asyncio.get_running_loop().time
-        deadline = None if timeout_s is None else now() + timeout_s
-        while True:
-            parsed = parser.parse(self._buffer)
-            if parsed is not None:
-                head, octets = parsed
-                del self._buffer[:octets]
-                return head
-            left_s = None if deadline is None else max(deadline - now(), 0)
+        deadline = None
+        while (parsed := parser.parse(self._buffer)) is None:
+            now = asyncio.get_running_loop().time()
+            if timeout_s is not None and deadline is None:
+                deadline = now + timeout_s
+            left_s = None if deadline is None else max(deadline - now, 0)
             more = await self._read(left_s, doing)
             if not more:
                 raise StreamError("connection was ended by the peer", doing=doing)
             self._buffer += more
+        head, octets = parsed
+        self._buffer = self._buffer[octets:]
+        return head
 
     def begin_content(self, framing: Framing) -> None:
         """Note how the content behind the head just read is framed."""
-        self._decoder = BodyDecoder(framing, self._limits)
+        is_none = framing.kind is BodyKind.NONE
+        self._decoder = None if is_none else BodyDecoder(framing, self._limits)
         self._ends_with_stream = framing.kind is BodyKind.UNTIL_CLOSE
 
     async def read_content(self, *, timeout_s: float | None, doing: str) -> bytes:
@@ -87,21 +87,21 @@ class MessageReader:
 
         Raises RemoteProtocolError for a bad coding, StreamError where the content is cut.
         """
-        while not self._decoder.is_complete:
-            octets = bytes(self._buffer)
-            self._buffer.clear()
+        decoder = self._decoder
+        while decoder is not None and not decoder.is_complete:
+            octets, self._buffer = self._buffer, b""
             if not octets:
                 octets = await self._read(timeout_s, doing)
-            contents = self._decoder.feed(octets) if octets else self._end_content(doing)
-            self._buffer += self._decoder.take_rest()
+            contents = decoder.feed(octets) if octets else self._end_content(decoder, doing)
+            self._buffer += decoder.take_rest()
             if contents:
                 return contents[0] if len(contents) == 1 else b"".join(contents)
         return b""
 
     def give_back(self) -> Stream:
         """Put what was read past the message back into the Stream, and return it."""
-        self._stream.unread(bytes(self._buffer))
-        self._buffer.clear()
+        self._stream.unread(self._buffer)
+        self._buffer = b""
         return self._stream
 
     async def _read(self, timeout_s: float | None, doing: str) -> bytes:
@@ -109,10 +109,10 @@ class MessageReader:
         self.octets_read += len(octets)
         return octets
 
-    def _end_content(self, doing: str) -> list[bytes]:
+    def _end_content(self, decoder: BodyDecoder, doing: str) -> list[bytes]:
         if not self._ends_with_stream:
             raise StreamError("connection was ended by the peer", doing=doing)
-        self._decoder.feed_eof()
+        decoder.feed_eof()
         return []
 
 
@@ -153,7 +153,8 @@ class ContentWriter:
                 raise LocalProtocolError("more content than the head declares")
             self._left_octets -= len(octets)
         self._stream.write(head + octets)
-        await self._stream.drain(timeout_s=self._timeout_s, doing=self._doing)
+        if not self._stream.is_drained:
+            await self._stream.drain(timeout_s=self._timeout_s, doing=self._doing)
 
     async def finish(self) -> None:
         """End the content. Raises LocalProtocolError for less of it than the head declares."""
@@ -162,4 +163,5 @@ class ContentWriter:
         if self.framing.kind is BodyKind.CHUNKED and not self._is_ended:
             self._stream.write(LAST_CHUNK)
         self._is_ended = True
-        await self._stream.drain(timeout_s=self._timeout_s, doing=self._doing)
+        if not self._stream.is_drained:
+            await self._stream.drain(timeout_s=self._timeout_s, doing=self._doing)

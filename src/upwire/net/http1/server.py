@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from upwire.errors import LocalProtocolError, RemoteProtocolError, StreamError
@@ -154,7 +154,7 @@ class HttpExchange:
         if status not in (204, 304):
             fields.set("Content-Length", str(len(body)))
         reason = reason_phrase(status) if reason is None else reason
-        await self.start(ResponseHead(status, reason, headers=fields), body)
+        await self.start(ResponseHead(status, reason, (1, 1), fields), body)
         await self.finish()
 
     async def start(self, head: ResponseHead, octets: bytes = b"") -> None:
@@ -221,23 +221,25 @@ class HttpExchange:
 
     def _frame(self, head: ResponseHead) -> tuple[ResponseHead, Framing]:
         """Add the fields that frame the content and say whether the connection persists."""
-        headers = head.headers.copy()
-        sent = ResponseHead(head.status, head.reason, headers=headers)
+        changes: dict[str, str | None] = {}
         is_chunkable = self.head.version >= (1, 1)
-        if not is_chunkable:
-            headers.remove("Transfer-Encoding")  # RFC 9112 §6.1
+        sent = head
+        if not is_chunkable and "Transfer-Encoding" in head.headers:
+            sent = _with_fields(head, {"Transfer-Encoding": None})  # RFC 9112 §6.1
         try:
             framing = response_framing(sent, self.head.method)
         except RemoteProtocolError as error:
             raise LocalProtocolError(str(error)) from error
         if framing.kind is BodyKind.UNTIL_CLOSE and is_chunkable:
-            headers.set("Transfer-Encoding", "chunked")
+            changes["Transfer-Encoding"] = "chunked"
             framing = CHUNKED
-        if not self._may_persist(headers, framing):
+        if not self._may_persist(sent.headers, framing):
             self.is_persistent = False
-            _say_close(headers)
+            changes["Connection"] = _with_close(sent.headers)
         elif not is_chunkable:
-            headers.set("Connection", "keep-alive")
+            changes["Connection"] = "keep-alive"
+        if changes or sent.version != (1, 1):  # RFC 9110 §6.2: ours, whatever the client's
+            sent = _with_fields(sent, changes)
         return sent, framing
 
     def _may_persist(self, headers: Headers, framing: Framing) -> bool:
@@ -330,7 +332,11 @@ class HttpConnection:
         exchange = HttpExchange(self, head, framing)
         if not await self._run(handler, exchange) or self._state is _State.SWITCHED:
             return False
-        if exchange.is_persistent and not self._is_draining and await self._discard_content():
+        if (
+            exchange.is_persistent
+            and not self._is_draining
+            and (self._reader.is_content_complete or await self._discard_content())
+        ):
             return True
         if not self._reader.is_content_complete or self._reader.has_octets:
             await self._linger()  # otherwise nothing is there that a close could reset
@@ -387,10 +393,8 @@ class HttpConnection:
     async def _refuse(self, error: RemoteProtocolError, head: RequestHead | None) -> None:
         """Answer for a request that broke a rule, and end: what follows cannot be trusted."""
         response, body = self._error_response(error, head)
-        headers = response.headers.copy()
-        headers.set("Content-Length", str(len(body)))
-        _say_close(headers)
-        octets = serialize_response(ResponseHead(response.status, response.reason, headers=headers))
+        changes = {"Content-Length": str(len(body)), "Connection": _with_close(response.headers)}
+        octets = serialize_response(_with_fields(response, changes))
         if head is None or head.method != "HEAD":
             octets += body
         self.stream.write(octets)
@@ -434,8 +438,20 @@ class _State(enum.Enum):
     SWITCHED = enum.auto()  # another protocol's: the stream is the handler's
 
 
-def _say_close(headers: Headers) -> None:
-    """Add close to Connection, beside what it lists: 426 has Upgrade there."""
-    if not has_token(headers, "Connection", "close"):
-        listed = headers.combined("Connection")
-        headers.set("Connection", f"{listed}, close" if listed else "close")
+def _with_fields(head: ResponseHead, changes: Mapping[str, str | None]) -> ResponseHead:
+    """The head with these fields in the place of its own; without those that are None."""
+    headers = head.headers.copy()
+    for name, value in changes.items():
+        if value is None:
+            headers.remove(name)
+        else:
+            headers.set(name, value)
+    return ResponseHead(head.status, head.reason, headers=headers)
+
+
+def _with_close(headers: Headers) -> str:
+    """Connection with close in it, beside what it lists: 426 has Upgrade there."""
+    listed = headers.combined("Connection")
+    if listed is None or has_token(headers, "Connection", "close"):
+        return listed or "close"
+    return f"{listed}, close"
