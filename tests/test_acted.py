@@ -10,7 +10,15 @@ import pytest
 
 import upwire.proxy
 from upwire.conf.directives import TABLE, Context
-from upwire.conf.model import Keepalive, LocationSettings, Main, ProxySettings, Server
+from upwire.conf.model import (
+    Keepalive,
+    LocationSettings,
+    Main,
+    ProxySettings,
+    ProxySslSettings,
+    Server,
+    SslSettings,
+)
 
 assert upwire.proxy.__file__ is not None
 PROXY = Path(upwire.proxy.__file__).parent
@@ -23,9 +31,13 @@ DIRECTIVES = {
         "names": "server_name",
         "locations": "location",
         "client_header_buffer_octets": "client_header_buffer_size",
+    },
+    SslSettings: {
         "certificates": "ssl_certificate",
         "rejects_handshake": "ssl_reject_handshake",
+        "buffer_octets": "ssl_buffer_size",
     },
+    ProxySslSettings: {"certificates": "proxy_ssl_certificate"},
     LocationSettings: {
         "access_logs": "access_log",
         "error_logs": "error_log",
@@ -43,11 +55,16 @@ DIRECTIVES = {
     },
     Keepalive: {"connections": "keepalive"},
 }
-PREFIXES = {ProxySettings: "proxy_", Keepalive: "keepalive_"}
+PREFIXES = {
+    ProxySettings: "proxy_",
+    Keepalive: "keepalive_",
+    SslSettings: "ssl_",
+    ProxySslSettings: "proxy_ssl_",
+}
 # Values of more than one directive, or of none.
 COMPOUND = {
     *("settings", "position", "proxy", "handler", "keepalive_header_s"),
-    *("client_body", "auth_request"),
+    *("client_body", "auth_request", "ssl"),
 }
 # Fields that the file's reader or the process settles otherwise than by reading the attribute:
 # `daemon` is asked of the tree, since nginx's default is not ours, and `user` with its place.
@@ -58,7 +75,7 @@ WITHOUT_A_FIELD = {
     *("client_body_buffer_size", "client_body_in_file_only", "client_body_in_single_buffer"),
     *("client_body_temp_path", "auth_request_set"),
     *("events", "http", "include", "log_format", "map", "server", "upstream"),
-    *("proxy_pass_header", "ssl_certificate_key", "stub_status"),
+    *("proxy_pass_header", "ssl_certificate_key", "proxy_ssl_certificate_key", "stub_status"),
     *("hash", "ip_hash", "least_conn", "random"),
 }
 

@@ -12,8 +12,10 @@ from kit.proxy_site import cycle_of, make_request
 from upwire.conf.variables import PREFIXES, VARIABLES
 from upwire.proxy.cycle import Cycle
 from upwire.proxy.request import UpstreamTry
+from upwire.proxy.tls.client import ClientTls
 from upwire.proxy.variables import FAMILIES, READERS, look_up
 from upwire.wire.fields import Headers
+from upwire.wire.tls import ClientHello
 
 HTTP = r"""
     map $arg_a $mapped { default none; 1 one; ~^x(?<rest>.*)$ "$1 of $rest"; }
@@ -190,7 +192,7 @@ def test_other_addresses(cycle: Cycle) -> None:
     assert look_up(request, "binary_remote_addr") == "\0" * 15 + "\1"
     request.client.address = "unix:"
     assert look_up(request, "binary_remote_addr") == "unix:"
-    request.client.is_tls = True
+    request.client.tls = ClientTls(ClientHello(), None)
     assert (look_up(request, "https"), look_up(request, "scheme")) == ("on", "https")
 
 

@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 
+from OpenSSL import SSL
+
 from upwire.errors import Problem
 from upwire.net.listener import show_address
 from upwire.net.stream import Address
@@ -20,7 +22,9 @@ def print_version(with_nginx: bool) -> None:
     if with_nginx:
         compatible = ".".join(map(str, NGINX_VERSION))
         _say(f"reads and behaves as nginx/{compatible}")
-        _say("configure arguments: --with-http_stub_status_module")
+        _say(f"built with {SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode()}")
+        _say("TLS SNI support enabled")
+        _say("configure arguments: --with-http_ssl_module --with-http_stub_status_module")
 
 
 def report_start(

@@ -21,13 +21,19 @@ from upwire.conf.model import (
     ProxyPass,
     Upstream,
 )
+from upwire.conf.model.types.logs import OpenLogFileCache
 from upwire.conf.variables import Template
 from upwire.errors import ConfigError, Problem
 from upwire.proxy.access_log import AccessLogger
 from upwire.proxy.error_log import ErrorLogger
+from upwire.proxy.limit_zones import open_limit_zones
 from upwire.proxy.log_file import STDERR, STDOUT, LogFiles
+from upwire.proxy.open_log_files import OpenLogFiles
+from upwire.proxy.privileges import Credentials
 from upwire.proxy.route import Router
 from upwire.proxy.status import Counters
+from upwire.proxy.tls.contexts import Contexts, make_client_context, make_server_context
+from upwire.proxy.tls.sessions import UpstreamSessions
 from upwire.proxy.upstream import PeerAddress, PeerState, Upstreams
 from upwire.proxy.zone import Zones
 
@@ -64,15 +70,20 @@ class Cycle:
         "_access_loggers",
         "_error_loggers",
         "_is_retired",
+        "_open_log_files",
         "_users",
         "clock",
         "config",
         "counters",
         "files",
+        "limit_zones",
         "log",
         "prefix",
         "resolve",
         "router",
+        "server_contexts",
+        "upstream_contexts",
+        "upstream_sessions",
         "upstreams",
         "zones",
     )
@@ -84,9 +95,11 @@ class Cycle:
         self.resolve = around.resolve
         self.counters = around.counters
         self.zones = around.zones
+        self.limit_zones = open_limit_zones(all_settings(config), around.zones)
         self.clock = around.clock
         self.files = LogFiles(around.prefix)
         self._access_loggers: dict[int, AccessLogger] = {}
+        self._open_log_files: dict[OpenLogFileCache, OpenLogFiles] = {}
         self._error_loggers: dict[int, ErrorLogger] = {}
         self.upstreams: dict[str, Upstreams] = {}
         self._users = 0
@@ -96,9 +109,25 @@ class Cycle:
             default = ErrorLog(around.error_log or STDERR, _DEFAULT_LEVEL)
             defaults = config.main.error_logs or (default,)
             self.log = ErrorLogger(defaults, self.files)
+            self.files.report = self.log.write
             for settings in all_settings(config):
                 self._open_logs(settings, defaults)
             self._resolve_upstreams()
+            self.server_contexts = Contexts(
+                (server.ssl for server in config.servers if server.ssl.certificates),
+                make_server_context,
+                self.prefix,
+            )
+            self.upstream_sessions = UpstreamSessions()
+            self.upstream_contexts = Contexts(
+                (
+                    settings.proxy.ssl
+                    for settings in all_settings(config)
+                    if settings.proxy.pass_ is not None and settings.proxy.pass_.scheme == "https"
+                ),
+                make_client_context,
+                self.prefix,
+            )
         except ConfigError:
             self.files.close()
             raise
@@ -144,8 +173,7 @@ class Cycle:
             self.close()
 
     def tick(self) -> None:
-        """Do what is due every second: flush the logs, drop what is kept too long."""
-        self.files.flush()
+        """Do what is due every second: drop what is kept too long."""
         for upstreams in self.upstreams.values():
             if upstreams.idle is not None:
                 upstreams.idle.drop_expired()
@@ -160,14 +188,32 @@ class Cycle:
         for upstreams in self.upstreams.values():
             if upstreams.idle is not None:
                 upstreams.idle.close()
+        for open_files in self._open_log_files.values():
+            open_files.close()
         self.files.close()
+
+    def reopen_logs(self, owner: Credentials | None) -> list[Problem]:
+        """Open the logs anew, after they were rotated; returns which could not be.
+
+        owner: whose they are to be, if another process goes on with them.
+        """
+        for open_files in self._open_log_files.values():
+            open_files.close()
+        return self.files.reopen(owner)
 
     def _open_logs(self, settings: LocationSettings, defaults: tuple[ErrorLog, ...]) -> None:
         logs = settings.error_logs or defaults
         self._error_loggers[id(settings)] = ErrorLogger(logs, self.files)
         self._access_loggers[id(settings)] = AccessLogger(
-            [self._at_home(log) for log in settings.access_logs], self.files
+            [self._at_home(log) for log in settings.access_logs],
+            self.files,
+            self._open_files(settings.open_log_file_cache),
         )
+
+    def _open_files(self, limits: OpenLogFileCache) -> OpenLogFiles:
+        if limits not in self._open_log_files:
+            self._open_log_files[limits] = OpenLogFiles(limits, self.log.write)
+        return self._open_log_files[limits]
 
     def _at_home(self, log: AccessLog) -> AccessLog:
         """Return log, on standard output where it is nginx's default and that has no folder.
@@ -240,7 +286,7 @@ def all_settings(config: Config) -> Iterator[LocationSettings]:
     for server in config.servers:
         yield server.settings
         for location in _all_locations(server.locations):
-            yield location.settings
+            yield from location.all_settings()
 
 
 def all_passes(config: Config) -> Iterator[ProxyPass]:

@@ -15,6 +15,7 @@ from upwire.proxy.request import ClientFacts, Request
 from upwire.proxy.response import build_head, note_head, server_signature
 from upwire.proxy.route import ListenAddress
 from upwire.proxy.special_response import client_fault, page_content
+from upwire.proxy.tls.handshake import shake_hands
 from upwire.proxy.variables import look_up
 from upwire.wire.http1 import HeadLimits, RequestHead, ResponseHead
 
@@ -22,34 +23,41 @@ _FIELDS_TOO_LARGE = 494
 _TIMED_OUT = 408
 
 
+async def accept(
+    stream: Stream, bound: ListenAddress, number: int, current: Callable[[], Cycle]
+) -> Downstream | None:
+    """Return a client's connection, ready for requests; None where its TLS handshake failed."""
+    cycle = current()
+    client = _meet(stream, bound, number, cycle)
+    upper: Stream | None = stream
+    if client.servers.is_tls:
+        upper = await shake_hands(stream, client, cycle)
+    return Downstream(upper, bound, number, current, client) if upper is not None else None
+
+
 class Downstream:
-    """A client's connection, from accept to its end.
+    """A client's connection, from the end of its TLS handshake, where there is one, to its own.
 
     current: gives the configuration that holds now; each request is answered by that one.
+    client: what is known already.
     """
 
     __slots__ = ("_accepted_in", "_answered", "_bound", "_client", "_current", "http")
 
     def __init__(
-        self, stream: Stream, bound: ListenAddress, number: int, current: Callable[[], Cycle]
+        self,
+        stream: Stream,
+        bound: ListenAddress,
+        number: int,
+        current: Callable[[], Cycle],
+        client: ClientFacts | None = None,
     ) -> None:
         self._bound = bound
         self._current = current
-        self._accepted_in = cycle = current()
+        self._accepted_in = current()
         self._answered = 0
-        address, port = _host_and_port(stream.peer_address)
-        local_address, local_port = _host_and_port(stream.local_address)
-        self._client = ClientFacts(
-            number=number,
-            address=address or "unix:",
-            port=port,
-            local_address=local_address,
-            local_port=local_port,
-            servers=cycle.router.servers_at((local_address, local_port), bound),
-            started_s=time.time(),
-            is_tls=stream.tls is not None,
-        )
-        server = self._client.servers.default
+        self._client = client or _meet(stream, bound, number, self._accepted_in)
+        server = self._server
         settings = server.settings
         self.http = HttpConnection(
             stream,
@@ -117,7 +125,13 @@ class Downstream:
         self, cycle: Cycle, head: RequestHead | None, http: HttpExchange | None
     ) -> Request:
         cycle.counters.requests += 1
-        return Request(cycle, self._client, head, self._client.servers.default, look_up, http)
+        return Request(cycle, self._client, head, self._server, look_up, http)
+
+    @property
+    def _server(self) -> Server:
+        """The server that holds before a Host is read: that of the name in TLS, or the default."""
+        tls = self._client.tls
+        return (tls and tls.named_server) or self._client.servers.default
 
     def _cycle(self) -> Cycle:
         """Return the configuration in force; the old one where the new lacks this address."""
@@ -141,6 +155,20 @@ def head_limits(server: Server) -> HeadLimits:
         accepts_loose_lines=True,
         drops_other_names=server.ignore_invalid_headers,
         drops_underscores=server.ignore_invalid_headers and not server.underscores_in_headers,
+    )
+
+
+def _meet(stream: Stream, bound: ListenAddress, number: int, cycle: Cycle) -> ClientFacts:
+    address, port = _host_and_port(stream.peer_address)
+    local_address, local_port = _host_and_port(stream.local_address)
+    return ClientFacts(
+        number=number,
+        address=address or "unix:",
+        port=port,
+        local_address=local_address,
+        local_port=local_port,
+        servers=cycle.router.servers_at((local_address, local_port), bound),
+        started_s=time.time(),
     )
 
 

@@ -9,7 +9,20 @@ from collections.abc import Awaitable, Callable
 from upwire.conf.regex import RegexFailed
 from upwire.errors import RemoteProtocolError, StreamError
 from upwire.proxy.body import is_too_large
-from upwire.proxy.modules import auth_request, index, proxy, rewrite, static, stub_status
+from upwire.proxy.modules import (
+    access,
+    auth_basic,
+    auth_request,
+    index,
+    limit_conn,
+    limit_req,
+    proxy,
+    realip,
+    rewrite,
+    ssl,
+    static,
+    stub_status,
+)
 from upwire.proxy.output import Refused
 from upwire.proxy.request import Handled, Outcome, Phase, Request
 from upwire.proxy.special_response import answer
@@ -24,6 +37,7 @@ async def find_config(request: Request) -> Handled:
     """Choose the location for the path, and hold the request to its limits."""
     route = request.cycle.router.locations_of(request.server).find(request.uri)
     request.settle(route.location)
+    _limit_methods(request)
     request.capture(route.captures)
     if request.settings.internal and not request.is_internal:
         return 404
@@ -35,6 +49,13 @@ async def find_config(request: Request) -> Handled:
             request.redirect_to += f"?{request.args}"
         return 301
     return None
+
+
+def _limit_methods(request: Request) -> None:
+    """Let the settings of `limit_except` hold for the methods that it does not name."""
+    limited = request.location.limit_except if request.location is not None else None
+    if limited is not None and request.method not in limited.methods:
+        request.settings = limited.settings
 
 
 async def refuse_unknown_handler(request: Request) -> Handled:
@@ -50,12 +71,12 @@ async def refuse_unknown_handler(request: Request) -> Handled:
 
 
 PHASES: tuple[tuple[Phase, tuple[Handler, ...]], ...] = (
-    (Phase.POST_READ, ()),
-    (Phase.SERVER_REWRITE, (rewrite.return_of_server,)),
+    (Phase.POST_READ, (realip.change_address,)),
+    (Phase.SERVER_REWRITE, (rewrite.run_for_server,)),
     (Phase.FIND_CONFIG, (find_config,)),
-    (Phase.REWRITE, (rewrite.return_of_location,)),
-    (Phase.PREACCESS, ()),
-    (Phase.ACCESS, (auth_request.check,)),
+    (Phase.REWRITE, (rewrite.run_for_location,)),
+    (Phase.PREACCESS, (realip.change_address, limit_req.check, limit_conn.check)),
+    (Phase.ACCESS, (access.check, auth_basic.check, auth_request.check)),
     (Phase.PRECONTENT, ()),
     (
         Phase.CONTENT,
@@ -101,6 +122,8 @@ class Exchange:
         """Release the peer, count the request, and write its line."""
         request = self._request
         _release(request)
+        for end in request.at_end:
+            end()
         if request.body is not None:
             request.body.close(is_kept=request.settings.client_body.in_file_only == "on")
         request.cycle.counters.statuses[request.reply.status] += 1
@@ -144,16 +167,21 @@ class Exchange:
             request.log("info", f"client sent invalid request: {error.message}")
             return error.status
         request.address(target)
-        request.server, captures = request.client.servers.find(request.host)
+        found = request.client.servers.find_named(request.host)
+        if found is not None:
+            request.server, captures = found
+            request.capture(captures)
         request.settle(None)
-        request.capture(captures)
+        misdirected = ssl.check_host(request, is_known=found is not None)
+        if misdirected is not None:
+            return misdirected
         if not _METHOD.fullmatch(request.method):
             request.log("info", f"client sent invalid method {request.method}")
             return 400
         if request.method == "TRACE":
             request.log("info", "client sent TRACE method")
             return 405
-        return None
+        return ssl.check_client(request)
 
 
 async def run_subrequest(request: Request) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
+from upwire.conf.model import LocationSettings
 from upwire.errors import ConnectError, RemoteProtocolError, StreamError
 from upwire.net.dial import dial
 from upwire.net.http1 import HttpClientConnection
-from upwire.net.tls import client_context
 from upwire.proxy import failure
 from upwire.proxy.body import Body
 from upwire.proxy.client_watch import ClientWatch
@@ -20,19 +19,15 @@ from upwire.proxy.headers import (
     switch_fault,
     upstream_request,
 )
+from upwire.proxy.local_end import keep_alive, local_end
+from upwire.proxy.passing import Answer, pass_on
 from upwire.proxy.request import Handled, Outcome, Request, UpstreamTry
-from upwire.proxy.response import (
-    absolute_location,
-    build_head,
-    finish,
-    note_head,
-    send,
-    start_response,
-)
-from upwire.proxy.special_response import has_error_page
+from upwire.proxy.response import absolute_location, build_head, note_head
+from upwire.proxy.tls.files import CannotLoad
+from upwire.proxy.tls.upstream import UpstreamTls
 from upwire.proxy.tunnel import Tunnel
 from upwire.proxy.upstream import Hold, Upstreams
-from upwire.wire.http1 import HeadLimits, ResponseHead
+from upwire.wire.http1 import LAST_CHUNK, HeadLimits, RequestHead, ResponseHead, encode_chunk
 
 # What a retry could do twice over, unless `proxy_next_upstream non_idempotent`.
 _NOT_IDEMPOTENT = frozenset({"POST", "LOCK", "PATCH"})
@@ -41,17 +36,20 @@ _FIELDS_MAX = 1000  # proxy_buffer_size is the limit that counts
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a request goes. server_hostname: the name for TLS, None in the clear."""
+    """Where a request goes. tls_name: the host of an https:// URL, None in the clear."""
 
     upstreams: Upstreams
     target: str
-    server_hostname: str | None
+    tls_name: str | None
 
 
 class Gateway:
     """One request on its way through an upstream, from the first try to the last octet."""
 
-    __slots__ = ("_body", "_destination", "_is_sent", "_request", "_selection", "_started_s")
+    __slots__ = (
+        *("_body", "_destination", "_is_sent", "_request", "_selection", "_started_s"),
+        "_tries",
+    )
 
     def __init__(self, request: Request, destination: Destination, body: Body) -> None:
         self._request = request
@@ -60,6 +58,7 @@ class Gateway:
         self._selection = destination.upstreams.select(request.lookup)
         self._started_s = request.cycle.clock()
         self._is_sent = False
+        self._tries = 0
 
     async def run(self) -> Handled:
         """Ask peers until one answers, and pass its answer on; TryFailed where none does."""
@@ -90,7 +89,8 @@ class Gateway:
         return Hold(self._selection, state)
 
     def _begin_try(self, address: str) -> UpstreamTry:
-        attempt = UpstreamTry(address, self._request.cycle.clock())
+        attempt = UpstreamTry(address, self._request.cycle.clock(), is_first=not self._tries)
+        self._tries += 1
         self._request.tries.append(attempt)
         return attempt
 
@@ -114,22 +114,29 @@ class Gateway:
 
     async def _connect(self, hold: Hold, attempt: UpstreamTry) -> None:
         proxy = self._request.settings.proxy
-        hostname = self._destination.server_hostname
-        if hold.take_idle(hostname):
+        tls = self._begin_tls()
+        group = (tls.group if tls is not None else None, self._keeper)
+        if hold.take_idle(group):
             attempt.connect_time_s = 0.0
             return
         address = hold.state.address
+        local = local_end(self._request)
         try:
             stream = await dial(
                 address.host,
                 address.port,
                 unix=address.unix,
-                tls=_tls_context() if hostname is not None else None,
-                server_hostname=hostname,
                 timeout_s=proxy.connect_timeout_s,
+                local_address=local.address,
+                local_port=local.port,
+                is_transparent=local.is_transparent,
             )
         except ConnectError as error:
             raise failure.not_connected(error) from error
+        if proxy.socket_keepalive:
+            keep_alive(stream)
+        if tls is not None:
+            stream = await tls.start(stream, address, proxy.connect_timeout_s)
         attempt.connect_time_s = self._elapsed_s(attempt)
         limits = HeadLimits(
             line_octets=proxy.buffer_octets,
@@ -140,7 +147,24 @@ class Gateway:
             accepts_loose_lines=True,
         )
         http = HttpClientConnection(stream, limits=limits, send_timeout_s=proxy.send_timeout_s)
-        hold.use(http, hostname)
+        hold.use(http, group)
+
+    @property
+    def _keeper(self) -> LocationSettings | None:
+        """Whose kept connections may be used: the location's own with `keepalive ... local`."""
+        keepalive = self._destination.upstreams.keepalive
+        is_local = keepalive is not None and keepalive.is_local
+        return self._request.settings if is_local else None
+
+    def _begin_tls(self) -> UpstreamTls | None:
+        """Return TLS for an https:// URL; TryFailed where its certificate cannot be loaded."""
+        name = self._destination.tls_name
+        if name is None:
+            return None
+        try:
+            return UpstreamTls(self._request, name)
+        except CannotLoad as error:
+            raise TryFailed("error", str(error), failure.SHAKING_HANDS) from error
 
     async def _send(self, hold: Hold, attempt: UpstreamTry) -> None:
         """Send the request's head and content."""
@@ -151,33 +175,52 @@ class Gateway:
         head = upstream_request(
             request.head,
             request.settings.proxy,
+            method=request.method,
             target=self._destination.target,
             lookup=request.lookup,
         )
         request.passed_request = head
         attempt.sent_octets = head_octets(f"{head.method} {head.target} HTTP/1.1", head.headers)
+        self._is_sent = True
         try:
-            self._is_sent = True
-            await connection.send_head(head)
-            async for piece in self._body.pieces():
-                await connection.send(piece)
-                attempt.sent_octets += len(piece)
-            await connection.finish()
+            await self._send_content(connection, head, attempt)
         except StreamError as error:
             if error.is_timeout or not connection.has_answer_begun:
                 raise failure.not_sent(error) from error
 
+    async def _send_content(
+        self, connection: HttpClientConnection, head: RequestHead, attempt: UpstreamTry
+    ) -> None:
+        """Send the head, in one write with the first of a content that is here already."""
+        first = b""
+        pieces = self._body.pieces()
+        if self._body.can_repeat:
+            first = await anext(pieces, b"")
+        await connection.send_head(head, first)
+        attempt.sent_octets += self._framed_octets(first)
+        async for piece in pieces:
+            await connection.send(piece)
+            attempt.sent_octets += self._framed_octets(piece)
+        await connection.finish()
+        if self._body.octets is None:
+            attempt.sent_octets += len(LAST_CHUNK)
+
+    def _framed_octets(self, piece: bytes) -> int:
+        """Return how many octets a piece of the content takes on the wire."""
+        return len(piece) if self._body.octets is not None else len(encode_chunk(piece))
+
     async def _read_head(self, hold: Hold, attempt: UpstreamTry) -> ResponseHead:
         timeout_s = self._request.settings.proxy.read_timeout_s
+        http = _http_of(hold)
         try:
-            head = await _http_of(hold).read_head(timeout_s=timeout_s)
+            head = await http.read_head(timeout_s=timeout_s)
         except StreamError as error:
             raise failure.not_read(error, failure.READING_HEAD) from error
         except RemoteProtocolError as error:
             raise failure.not_understood(error) from error
         attempt.header_time_s = self._elapsed_s(attempt)
         attempt.status = head.status
-        attempt.received_octets = head_octets(f"HTTP/1.1 {head.status} {head.reason}", head.headers)
+        attempt.received_octets = http.received_octets
         self._request.upstream_fields = head.headers
         return head
 
@@ -203,14 +246,13 @@ class Gateway:
         proxy = self._request.settings.proxy
         words = proxy.next_upstream
         is_unsafe = self._is_sent and self._request.method in _NOT_IDEMPOTENT
-        tried = len(self._request.tries)
         waited_s = self._request.cycle.clock() - self._started_s
         return (
             self._selection.tries_left > 0
             and kind in words
             and (not is_unsafe or "non_idempotent" in words)
             and (not self._is_sent or self._body.can_repeat)
-            and not (proxy.next_upstream_tries and tried >= proxy.next_upstream_tries)
+            and not (proxy.next_upstream_tries and self._tries >= proxy.next_upstream_tries)
             and not (proxy.next_upstream_timeout_s and waited_s >= proxy.next_upstream_timeout_s)
         )
 
@@ -221,27 +263,14 @@ class Gateway:
             raise TryFailed("error", "connection upgrade in subrequest", failure.READING_HEAD)
         if head.status == 101:
             return await self._switch(hold, attempt, head)
-        if request.settings.proxy.intercept_errors and has_error_page(request, head.status):
-            challenges = head.headers.get_all("WWW-Authenticate")
-            request.added_fields += [("WWW-Authenticate", value) for value in challenges]
+        release = partial(self._finish, hold, attempt)
+        return await pass_on(request, Answer(_http_of(hold), head, attempt, release))
+
+    def _finish(self, hold: Hold, attempt: UpstreamTry) -> None:
+        """Give the peer back after a whole answer, unless that was done."""
+        if self._request.hold is hold:
             self._settle(attempt)
-            return head.status
-        fields = downstream_fields(
-            head, request.settings.proxy, request.lookup, partial(absolute_location, request)
-        )
-        await start_response(request, head.status, fields, length=None, reason=head.reason)
-        connection = _http_of(hold)
-        timeout_s = request.settings.proxy.read_timeout_s
-        try:
-            while octets := await _read_content(connection, timeout_s):
-                attempt.response_octets += len(octets)
-                attempt.received_octets += len(octets)
-                await send(request, octets)
-        finally:
-            self._settle(attempt)
-        await finish(request)
-        self._release(hold, has_failed=False)
-        return Outcome.DONE
+            self._release(hold, has_failed=False)
 
     async def _switch(self, hold: Hold, attempt: UpstreamTry, head: ResponseHead) -> Handled:
         """Open the tunnel, where the upstream's 101 is right."""
@@ -280,19 +309,3 @@ class Gateway:
 def _http_of(hold: Hold) -> HttpClientConnection:
     assert hold.connection is not None
     return hold.connection.http
-
-
-async def _read_content(connection: HttpClientConnection, timeout_s: float) -> bytes:
-    try:
-        return await connection.read(timeout_s=timeout_s)
-    except StreamError as error:
-        raise failure.not_read(error, failure.READING_BODY) from error
-    except RemoteProtocolError as error:
-        reason = f"upstream sent invalid chunked response: {error.message}"
-        raise TryFailed("error", reason, failure.READING_BODY) from error
-
-
-@lru_cache(maxsize=1)
-def _tls_context() -> ssl.SSLContext:
-    """Return the context for https:// upstreams: not verified, nginx's `proxy_ssl_verify off`."""
-    return client_context(is_verified=False)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import ssl
 from collections.abc import Awaitable, Callable
 
-from upwire.conf.model import Config, Listen, Server
+from upwire.conf.model import Config, Listen
 from upwire.errors import ConfigError, Problem
 from upwire.net.listener import BACKLOG, Listener
 from upwire.net.stream import Address, Stream
-from upwire.net.tls import server_context
 from upwire.proxy.route import ListenAddress, Router
 
 _MENDS = {  # by the system's error at bind() or listen()
@@ -103,7 +101,7 @@ class Ports:
             await listener.drain(deadline_s)
 
     def _bind(self, address: ListenAddress, config: Config) -> Listener:
-        listen, server = _first_listen(address, config)
+        listen = _first_listen(address, config)
 
         async def serve(stream: Stream) -> None:
             assert self._on_stream is not None
@@ -111,7 +109,6 @@ class Ports:
 
         listener = Listener(
             serve,
-            tls=self._tls_context(server) if listen.ssl else None,
             max_connections=config.main.worker_connections,
             backlog=listen.backlog or BACKLOG,
         )
@@ -123,17 +120,6 @@ class Ports:
         except ConfigError as error:
             raise ConfigError([_explain_bind(listen, error)]) from error
         return listener
-
-    def _tls_context(self, server: Server) -> ssl.SSLContext:
-        """Return a context with the server's first certificate; the others are not chosen yet."""
-        if not server.certificates:
-            place = server.position
-            message = 'no "ssl_certificate" is defined for the "listen ... ssl" directive'
-            raise ConfigError([Problem(message, place.file, place.line, place.column)])
-        certificate, key = server.certificates[0]
-        return server_context(
-            os.path.join(self._prefix, certificate), os.path.join(self._prefix, key)
-        )
 
 
 def _explain_bind(listen: Listen, error: ConfigError) -> Problem:
@@ -150,12 +136,12 @@ def _explain_bind(listen: Listen, error: ConfigError) -> Problem:
     return Problem(message, *place, mend=_MENDS[number])
 
 
-def _first_listen(address: ListenAddress, config: Config) -> tuple[Listen, Server]:
+def _first_listen(address: ListenAddress, config: Config) -> Listen:
     """Return the `listen` whose options make the socket: the default server's, or the first."""
     found = [
-        (listen, server)
+        listen
         for server in config.servers
         for listen in server.listens
         if address == ((listen.unix, 0) if listen.unix else (listen.host, listen.port))
     ]
-    return next((one for one in found if one[0].is_default_server), found[0])
+    return next((listen for listen in found if listen.is_default_server), found[0])

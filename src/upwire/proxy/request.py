@@ -16,6 +16,7 @@ from upwire.proxy.cycle import Cycle
 from upwire.proxy.output import NOWHERE, Sink
 from upwire.proxy.route import NOTHING_CAPTURED, Captures, ServerTable
 from upwire.proxy.target import Target
+from upwire.proxy.tls.client import ClientTls
 from upwire.proxy.upstream import Hold
 from upwire.wire.fields import Headers
 from upwire.wire.http1 import RequestHead
@@ -54,10 +55,14 @@ class Phase(enum.Enum):
 
 @dataclass(slots=True)
 class UpstreamTry:
-    """One peer asked. Times are seconds from the try's start, None where it did not get there."""
+    """One peer asked. Times are seconds from the try's start, None where it did not get there.
+
+    is_first: the tries before it were of another location, which redirected internally.
+    """
 
     address: str
     started_s: float
+    is_first: bool = False
     status: int = 0
     connect_time_s: float | None = None
     header_time_s: float | None = None
@@ -73,7 +78,11 @@ class UpstreamTry:
 
 @dataclass(slots=True)
 class ClientFacts:
-    """A connection of a client. number: nginx's $connection. requests: how many it has sent."""
+    """A connection of a client. number: nginx's $connection. requests: how many it has sent.
+
+    tls: what is known of its handshake; None in the clear. connected: the address and port that
+    connected, where `real_ip_header` named another.
+    """
 
     number: int
     address: str
@@ -82,8 +91,14 @@ class ClientFacts:
     local_port: int
     servers: ServerTable
     started_s: float
-    is_tls: bool = False
+    tls: ClientTls | None = None
     requests: int = 0
+    connected: tuple[str, int] | None = None
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the client speaks TLS."""
+        return self.tls is not None
 
 
 @dataclass(slots=True)
@@ -105,6 +120,7 @@ class Request:
     uri and args change with internal redirects; target keeps what the client wrote.
     body: the content, once it was read or is passed on. passed_authority: where variables in
     `proxy_pass` led.
+    is_location_valid: the location is the one for the path, not so after `rewrite ... break`.
     entry: the phase to go on from after a RESTART. is_last: the connection ends after nginx's own
     page. status_override: what `error_page` answers in an error's place.
     variables: what `set`, `map` and named groups gave, which subrequests share.
@@ -119,6 +135,7 @@ class Request:
     __slots__ = (
         "added_fields",
         "args",
+        "at_end",
         "beside",
         "body",
         "body_octets",
@@ -136,6 +153,7 @@ class Request:
         "is_head_only",
         "is_internal",
         "is_last",
+        "is_location_valid",
         "is_uri_changed",
         "level",
         "location",
@@ -209,6 +227,7 @@ class Request:
         self.passed_is_chunked = False
         self.passed_authority = ""
         self.body: Body | None = None
+        self.at_end: list[Callable[[], None]] = []
         self.beside: list[asyncio.Task[Request]] = []
         self.request_id = ""
         self.body_octets = 0
@@ -219,6 +238,7 @@ class Request:
         self.is_uri_changed = False
         self.entry = Phase.POST_READ
         self.is_last = False
+        self.is_location_valid = True
         self.is_error_page = False
         self.status_override: int | None = None
 
@@ -265,7 +285,7 @@ class Request:
     def redirect_internally(self, uri: str, args: str) -> Handled:
         """Change the path, and say what follows: 500 when it has changed too often."""
         self.uri, self.args = uri, args
-        self.is_uri_changed = True
+        self.is_uri_changed = self.is_location_valid = True
         return self.enter(Phase.SERVER_REWRITE)
 
     def enter(self, phase: Phase) -> Handled:

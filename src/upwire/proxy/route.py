@@ -139,12 +139,13 @@ class LocationTable:
 
 
 class ServerTable:
-    """The servers of one listen address, found by name."""
+    """The servers of one listen address, found by name. is_tls: clients speak TLS there."""
 
-    __slots__ = ("_exact", "_leading", "_regexes", "_trailing", "default")
+    __slots__ = ("_exact", "_leading", "_regexes", "_trailing", "default", "is_tls")
 
-    def __init__(self, servers: Iterable[tuple[Server, bool]]) -> None:
+    def __init__(self, servers: Iterable[tuple[Server, bool]], *, is_tls: bool = False) -> None:
         """servers: in the file's order, each with whether it is the `default_server`."""
+        self.is_tls = is_tls
         self._exact: dict[str, Server] = {}
         self._leading: dict[str, Server] = {}
         self._trailing: dict[str, Server] = {}
@@ -160,6 +161,10 @@ class ServerTable:
 
     def find(self, host: str) -> tuple[Server, Captures]:
         """Return the server for a Host in lower case, "" where the request has none."""
+        return self.find_named(host) or (self.default, NOTHING_CAPTURED)
+
+    def find_named(self, host: str) -> tuple[Server, Captures] | None:
+        """Return the server that has a name, None where no server has it."""
         server = self._exact.get(host) or self._find_wildcard(host)
         if server is not None:
             return server, NOTHING_CAPTURED
@@ -167,7 +172,7 @@ class ServerTable:
             values = regex.search(host) if host else None
             if values is not None:
                 return matched, Captures(values, regex.names)
-        return self.default, NOTHING_CAPTURED
+        return None
 
     def _add_names(self, server: Server) -> None:
         for name in server.names:
@@ -205,11 +210,17 @@ class Router:
 
     def __init__(self, config: Config) -> None:
         groups: dict[ListenAddress, list[tuple[Server, bool]]] = {}
+        tls_addresses: set[ListenAddress] = set()
         for server in config.servers:
             for listen in server.listens:
                 address = (listen.unix, 0) if listen.unix else (listen.host, listen.port)
                 groups.setdefault(address, []).append((server, listen.is_default_server))
-        self._servers = {address: ServerTable(servers) for address, servers in groups.items()}
+                if listen.ssl:
+                    tls_addresses.add(address)
+        self._servers = {
+            address: ServerTable(servers, is_tls=address in tls_addresses)
+            for address, servers in groups.items()
+        }
         self._locations = {id(server): LocationTable(server.locations) for server in config.servers}
         self.addresses = tuple(groups)
 

@@ -6,16 +6,17 @@ Which names exist is conf/variables.py's table; here is what they give for one r
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import secrets
 import socket
 import time
 from collections.abc import Callable
 
+from upwire.conf.model import Geo
 from upwire.conf.regex import RegexFailed
 from upwire.proxy.headers import head_octets
+from upwire.proxy.modules import geo, split_clients, ssl
+from upwire.proxy.modules.auth_basic import read_credentials
 from upwire.proxy.modules.static import map_to_path
 from upwire.proxy.request import Request, UpstreamTry
 from upwire.proxy.route import Captures
@@ -32,15 +33,24 @@ def look_up(request: Request, name: str) -> str | None:
         return request.captures.get(name)
     if name in request.variables:
         return request.variables[name]
-    if name in request.cycle.config.maps:
+    config = request.cycle.config
+    if name in config.maps:
         return _read_map(request, name)
+    if name in config.geos:
+        return _read_geo(request, config.geos[name])
+    if name in config.splits:
+        return split_clients.find_value(request, config.splits[name])
     reader = READERS.get(name)
     if reader is not None:
         return reader(request)
     for prefix, family_reader in FAMILIES.items():
         if name.startswith(prefix):
             return family_reader(request, name[len(prefix) :])
-    return None
+    if name in request.cycle.config.set_variables:
+        if request.settings.uninitialized_variable_warn:
+            request.log("warn", f'using uninitialized "{name}" variable')
+        request.variables[name] = ""
+    return request.variables.get(name)
 
 
 def _read_map(request: Request, name: str) -> str | None:
@@ -60,6 +70,13 @@ def _read_map(request: Request, name: str) -> str | None:
         del request.variables[name]
     else:
         request.variables[name] = value
+    return value
+
+
+def _read_geo(request: Request, table: Geo) -> str:
+    value = geo.find_value(request, table)
+    if not table.volatile:
+        request.variables[table.variable] = value
     return value
 
 
@@ -115,7 +132,12 @@ def _iso8601(_: Request) -> str:
 
 def _each_try(read: Callable[[UpstreamTry], str]) -> Reader:
     def join(request: Request) -> str | None:
-        return ", ".join(read(attempt) for attempt in request.tries) or None
+        parts: list[str] = []
+        for attempt in request.tries:
+            if parts:
+                parts.append(" : " if attempt.is_first else ", ")
+            parts.append(read(attempt))
+        return "".join(parts) or None
 
     return join
 
@@ -147,6 +169,11 @@ def _forwarded_for(request: Request) -> str:
 # The client, the request and the response
 
 
+def _connected(request: Request) -> tuple[str, int]:
+    client = request.client
+    return client.connected or (client.address, client.port)
+
+
 def _binary_address(request: Request) -> str:
     address = request.client.address
     for family in (socket.AF_INET, socket.AF_INET6):
@@ -162,15 +189,8 @@ def _request_length(request: Request) -> str:
 
 
 def _remote_user(request: Request) -> str | None:
-    scheme, _, encoded = (request.head.headers.get("Authorization") or "").partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        credentials = base64.b64decode(encoded.strip(), validate=True).decode("latin-1")
-    except binascii.Error:
-        return None
-    user, colon, _ = credentials.partition(":")
-    return user if colon else None
+    credentials = read_credentials(request)
+    return credentials[0] if credentials is not None else None
 
 
 def _protocol(request: Request) -> str | None:
@@ -225,8 +245,10 @@ READERS: dict[str, Reader] = {
     "request_body_file": lambda request: request.body.path if request.body is not None else None,
     "query_string": lambda request: request.args or None,
     "realpath_root": _real_root,
+    "realip_remote_addr": lambda request: _connected(request)[0],
+    "realip_remote_port": lambda request: str(_connected(request)[1] or ""),
     "remote_addr": lambda request: request.client.address,
-    "remote_port": lambda request: str(request.client.port),
+    "remote_port": lambda request: str(request.client.port or ""),
     "remote_user": _remote_user,
     "request": lambda request: request.request_line or None,
     "request_completion": lambda request: "" if request.reply.is_cut else "OK",
@@ -253,6 +275,7 @@ READERS: dict[str, Reader] = {
     "upstream_response_time": _each_try(lambda attempt: _seconds(attempt.response_time_s)),
     "upstream_status": _each_try(lambda attempt: str(attempt.status or "-")),
     "uri": lambda request: request.uri,
+    **ssl.READERS,
 }
 
 FAMILIES: dict[str, Callable[[Request, str], str | None]] = {

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from itertools import count
 
 from upwire.net.stream import Stream
-from upwire.proxy.downstream import Downstream
+from upwire.proxy.downstream import Downstream, accept
 from upwire.proxy.error_log import ErrorLogHandler
 from upwire.proxy.route import ListenAddress
 from upwire.proxy.service import Service
@@ -86,7 +86,9 @@ class Worker:
             self._idle.set()
 
     async def _serve(self, bound: ListenAddress, stream: Stream) -> None:
-        downstream = Downstream(stream, bound, next(self._numbers), lambda: self.service.cycle)
+        downstream = await accept(stream, bound, next(self._numbers), lambda: self.service.cycle)
+        if downstream is None:
+            return
         self._downstreams.add(downstream)
         if self._stopping.is_set():  # it was accepted just before
             downstream.http.drain(spares_idle=True)

@@ -6,14 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from upwire.conf.directives import Context, Version
-from upwire.conf.model import logs, resolver, settings
+from upwire.conf.model import access, limits, logs, resolver, rewrite, settings, ssl
 from upwire.conf.model.assembly import Assembly, Scope
+from upwire.conf.model.geo import read_geo
+from upwire.conf.model.limits import declare_zones
 from upwire.conf.model.listen import check_addresses
 from upwire.conf.model.main import read_main
 from upwire.conf.model.maps import read_map
 from upwire.conf.model.names import check_variables
 from upwire.conf.model.proxy_rewrites import check_rewrites
 from upwire.conf.model.server import read_server
+from upwire.conf.model.split_clients import read_split_clients
 from upwire.conf.model.types import Config, Main
 from upwire.conf.model.upstream import check_zones, declare_upstreams, read_upstream
 from upwire.conf.syntax import Directive, Faults, Tree
@@ -35,8 +38,17 @@ _READERS: dict[str, Callable[[Directive, Assembly], object]] = {
     "keepalive_timeout": settings.read_keepalive_timeout,
     "error_page": settings.read_error_page,
     "add_header": settings.read_add_header,
-    "return": settings.read_return,
+    "return": rewrite.read_return,
+    "rewrite": rewrite.read_rewrite,
+    "ssl_session_cache": ssl.read_session_cache,
+    "ssl_certificate_cache": ssl.check_certificate_cache,
+    "proxy_ssl_certificate_cache": ssl.check_certificate_cache,
     "resolver": resolver.read_resolver,
+    "allow": access.read_access_rule,
+    "deny": access.read_access_rule,
+    "set_real_ip_from": access.read_trusted,
+    "limit_req": limits.read_limit_req,
+    "limit_conn": limits.read_limit_conn,
 }
 
 
@@ -73,25 +85,33 @@ def _build_http(http: Directive, main: Main, assembly: Assembly) -> Config:
     scope = Scope(http.block or (), assembly.version)
     check_variables(http, assembly)
     declare_upstreams(scope, assembly)
+    declare_zones(scope, assembly)
     _read_everywhere(http, assembly)
     check_rewrites(scope, assembly)
     servers = tuple(read_server(directive, scope, assembly) for directive in scope.own("server"))
     check_addresses(servers, assembly)
     upstreams = [read_upstream(found, scope, assembly) for found in assembly.upstreams.values()]
     check_zones(upstreams, assembly)
+    limits.check_zone_names((found.zone.name for found in upstreams if found.zone), assembly)
     maps = [read_map(found, assembly) for found in scope.own("map")]
+    geos = [read_geo(found, assembly) for found in scope.own("geo")]
+    splits = [read_split_clients(found, assembly) for found in scope.own("split_clients")]
     return Config(
         main=main,
         servers=servers,
         upstreams={upstream.name: upstream for upstream in upstreams},
         maps={found.variable: found for found in maps},
+        geos={found.variable: found for found in geos},
+        splits={found.variable: found for found in splits},
         log_formats={name: found for name, (found, _) in assembly.log_formats.items()},
         version=assembly.version,
+        set_variables=frozenset(assembly.set_variables),
     )
 
 
 def _read_everywhere(block: Directive, assembly: Assembly) -> None:
     """Read what stands in a block and the blocks inside it, in file order."""
+    limits.check_repeats(block, assembly)
     for directive in block.block or ():
         reader = _READERS.get(directive.name)
         if reader is not None:

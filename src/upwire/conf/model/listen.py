@@ -231,10 +231,17 @@ def _check_names(address: str, servers: Sequence[Server], assembly: Assembly) ->
 
 
 def _check_certificate(users: Sequence[tuple[Server, Listen]], assembly: Assembly) -> None:
-    """An address with `ssl` needs a certificate in its default server."""
+    """An address with `ssl` needs a certificate in its default server.
+
+    One that refuses all handshakes leaves it to each of the others.
+    """
     default = next((server for server, listen in users if listen.is_default_server), users[0][0])
     tls = next((listen for _, listen in users if listen.ssl or listen.quic), None)
-    if tls is not None and not default.certificates and not default.rejects_handshake:
+    if tls is None or default.ssl.certificates:
+        return
+    others = [server for server, _ in users] if default.ssl.rejects_handshake else []
+    lacking = [server for server in (default, *others) if not server.ssl.is_complete]
+    if lacking:
         kind = "ssl" if tls.ssl else "quic"
         message = f'no "ssl_certificate" is defined for the "listen ... {kind}" directive'
-        assembly.missing(message, default.position)
+        assembly.missing(message, lacking[0].position)

@@ -11,6 +11,7 @@ from upwire.conf.model.proxy_rewrites import (
     read_cookie_paths,
     read_redirects,
 )
+from upwire.conf.model.ssl import read_proxy_ssl
 from upwire.conf.model.types import Buffers, ProxyBind, ProxyPass, ProxySettings, split_local
 from upwire.conf.syntax import Directive
 from upwire.conf.values import Address, parse_address, parse_number, parse_size
@@ -93,6 +94,7 @@ def read_proxy(scope: Scope, place: Place, assembly: Assembly) -> ProxySettings:
         max_temp_file_octets=_read_temp_file_limit(scope, assembly),
         force_ranges=scope.flag("proxy_force_ranges"),
         pass_trailers=scope.flag("proxy_pass_trailers"),
+        ssl=read_proxy_ssl(scope, passed, assembly),
     )
 
 

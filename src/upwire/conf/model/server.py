@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from upwire.conf.model.assembly import Assembly, Scope
 from upwire.conf.model.listen import default_listen, read_listen, read_names
-from upwire.conf.model.locations import check_conditions, read_locations
+from upwire.conf.model.locations import read_locations
 from upwire.conf.model.proxy_rewrites import Place
+from upwire.conf.model.rewrite import read_instructions
 from upwire.conf.model.settings import read_settings
+from upwire.conf.model.ssl import read_ssl
 from upwire.conf.model.types import Buffers, MatchKind, NameKind, Server, ServerName
 from upwire.conf.syntax import Directive
 from upwire.conf.values import parse_number, parse_size
@@ -22,12 +24,13 @@ def read_server(directive: Directive, http: Scope, assembly: Assembly) -> Server
     listens = tuple(listen for line in addresses for listen in line)
     names = assembly.read_all(read_names, scope.own("server_name"))
     count, size = (scope.args("large_client_header_buffers") or ())[:2]
-    check_conditions(scope, assembly)
+    settings = read_settings(scope, _SERVER_LEVEL, assembly)
     return Server(
         listens=listens if scope.own("listen") else (default_listen(directive),),
         names=tuple(name for line in names for name in line) or _NAMELESS,
-        locations=read_locations(scope, assembly),
-        settings=read_settings(scope, _SERVER_LEVEL, assembly),
+        locations=read_locations(scope, settings, assembly),
+        settings=settings,
+        rewrite=read_instructions(scope, None, assembly),
         position=directive.position,
         client_header_timeout_s=scope.time_s("client_header_timeout"),
         client_header_buffer_octets=scope.octets("client_header_buffer_size"),
@@ -36,13 +39,5 @@ def read_server(directive: Directive, http: Scope, assembly: Assembly) -> Server
         underscores_in_headers=scope.flag("underscores_in_headers"),
         merge_slashes=scope.flag("merge_slashes"),
         max_headers=scope.number("max_headers"),
-        certificates=_read_certificates(scope),
-        rejects_handshake=scope.flag("ssl_reject_handshake"),
+        ssl=read_ssl(scope, directive.position, assembly),
     )
-
-
-def _read_certificates(scope: Scope) -> tuple[tuple[str, str], ...]:
-    """Return pairs of files, certificate and key, in their order."""
-    certificates = [line.args[0] for line in scope.effective("ssl_certificate")]
-    keys = [line.args[0] for line in scope.effective("ssl_certificate_key")]
-    return tuple(zip(certificates, keys, strict=False))

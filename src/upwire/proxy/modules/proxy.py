@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 
 from upwire.conf.model import ProxyPass
+from upwire.conf.variables import Template
 from upwire.errors import UpwireError
 from upwire.proxy import failure
-from upwire.proxy.body import BodyRefused, read_body
+from upwire.proxy.body import Body, BodyRefused, read_body
 from upwire.proxy.client_watch import ClientGone
 from upwire.proxy.failure import TryFailed
 from upwire.proxy.gateway import Destination, Gateway
@@ -33,7 +35,7 @@ async def answer(request: Request) -> Handled:
         return None
     try:
         destination = await _find_destination(request, passed)
-        body = await read_body(request)
+        body = await _find_body(request)
         return await Gateway(request, destination, body).run()
     except _UrlRefused as refusal:
         request.log("error", str(refusal))
@@ -48,6 +50,15 @@ async def answer(request: Request) -> Handled:
         return _cut(request, 499)
 
 
+async def _find_body(request: Request) -> Body:
+    """Return what `proxy_set_body` says, or the client's content."""
+    body = await read_body(request)
+    template = request.settings.proxy.set_body
+    if template is None:
+        return body
+    return Body(request, memory=template.render(request.lookup).encode("latin-1"))
+
+
 def _cut(request: Request, status: int) -> Outcome:
     """End the connection without more octets; status is for the log."""
     if not request.reply.is_started:
@@ -59,21 +70,29 @@ def _cut(request: Request, status: int) -> Outcome:
 async def _find_destination(request: Request, passed: ProxyPass) -> Destination:
     """Return where `proxy_pass` sends the request; raises _UrlRefused or TryFailed for nowhere."""
     if passed.template is not None:
-        return await _find_variable_destination(request, passed.template.render(request.lookup))
+        return await _find_variable_destination(request, passed, passed.template)
+    target = _target(request, passed)
+    tls_name = passed.authority if passed.scheme == "https" else None
+    return Destination(request.cycle.upstreams_of(passed), target, tls_name)
+
+
+def _target(request: Request, passed: ProxyPass) -> str:
+    """Return the request-target; after `rewrite ... break` the new path goes as it is."""
     location = request.location
-    target = upstream_target(
-        passed,
+    return upstream_target(
+        passed if request.is_location_valid else replace(passed, uri=None),
         prefix=location.pattern if location is not None else "",
         uri=request.uri,
         args=request.args,
         request_uri="" if request.is_uri_changed else request.target.request_uri,
         is_escaped=request.target.is_escaped,
     )
-    hostname = passed.authority.partition(":")[0] if passed.scheme == "https" else None
-    return Destination(request.cycle.upstreams_of(passed), target, hostname)
 
 
-async def _find_variable_destination(request: Request, url: str) -> Destination:
+async def _find_variable_destination(
+    request: Request, passed: ProxyPass, template: Template
+) -> Destination:
+    url = template.render(request.lookup)
     match = _URL.fullmatch(url)
     if match is None:
         raise _UrlRefused(f'invalid URL prefix in "{url}"')
@@ -86,7 +105,7 @@ async def _find_variable_destination(request: Request, url: str) -> Destination:
     if upstreams is None:
         upstreams = await _resolve(request, host, port)
     request.passed_authority = host if digits is None else f"{host}:{digits}"
-    target = match["uri"] or request.target.request_uri
+    target = match["uri"] or _target(request, passed)
     if target.startswith("?"):
         target = "/" + target
     return Destination(upstreams, target, host if is_tls else None)

@@ -4,18 +4,30 @@ Durations are seconds (`_s`), sizes octets (`_octets`). Text is str decoded as l
 character an octet, as in heads: a file name goes to the system as `name.encode("latin-1")`.
 """
 
+from upwire.conf.model.types.access import (
+    AccessRule,
+    AuthBasic,
+    ConnLimit,
+    LimitConn,
+    LimitConnZone,
+    LimitReq,
+    LimitReqZone,
+    RealIp,
+    ReqLimit,
+)
 from upwire.conf.model.types.auth_request import AuthRequestSettings
 from upwire.conf.model.types.config import Config
 from upwire.conf.model.types.location import (
     AddHeader,
     ClientBody,
     ErrorPage,
+    LimitExcept,
     Location,
     LocationSettings,
     MatchKind,
-    Return,
 )
 from upwire.conf.model.types.logs import AccessLog, ErrorLog, LogFormat
+from upwire.conf.model.types.lookup import Geo, GeoNetworks, GeoRanges, SplitClients
 from upwire.conf.model.types.main import Main
 from upwire.conf.model.types.maps import Map
 from upwire.conf.model.types.proxy import (
@@ -28,6 +40,17 @@ from upwire.conf.model.types.proxy import (
     split_local,
 )
 from upwire.conf.model.types.resolver import Resolver
+from upwire.conf.model.types.rewrite import (
+    After,
+    Break,
+    Condition,
+    If,
+    Instruction,
+    Predicate,
+    Return,
+    Rewrite,
+    SetVariable,
+)
 from upwire.conf.model.types.server import Listen, NameKind, Server, ServerName
 from upwire.conf.model.types.ssl import (
     CertificatePair,
@@ -46,17 +69,33 @@ from upwire.conf.model.types.upstream import (
 
 __all__ = [
     "AccessLog",
+    "AccessRule",
     "AddHeader",
+    "After",
+    "AuthBasic",
     "AuthRequestSettings",
     "Balance",
+    "Break",
     "Buffers",
     "CertificatePair",
     "ClientBody",
+    "Condition",
     "Config",
+    "ConnLimit",
     "CookieFlags",
     "ErrorLog",
     "ErrorPage",
+    "Geo",
+    "GeoNetworks",
+    "GeoRanges",
+    "If",
+    "Instruction",
     "Keepalive",
+    "LimitConn",
+    "LimitConnZone",
+    "LimitExcept",
+    "LimitReq",
+    "LimitReqZone",
     "Listen",
     "Location",
     "LocationSettings",
@@ -66,16 +105,22 @@ __all__ = [
     "MatchKind",
     "NameKind",
     "Peer",
+    "Predicate",
     "ProxyBind",
     "ProxyPass",
     "ProxyRewrite",
     "ProxySettings",
     "ProxySslSettings",
+    "RealIp",
+    "ReqLimit",
     "Resolver",
     "Return",
+    "Rewrite",
     "Server",
     "ServerName",
     "SessionCache",
+    "SetVariable",
+    "SplitClients",
     "SslSettings",
     "Upstream",
     "UpstreamZone",

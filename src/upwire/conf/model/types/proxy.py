@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
+from upwire.conf.model.types.ssl import ProxySslSettings
 from upwire.conf.regex import Regex
 from upwire.conf.syntax import Position
 from upwire.conf.values import parse_port
@@ -129,3 +130,4 @@ class ProxySettings:
     max_temp_file_octets: int = 1 << 30
     force_ranges: bool = False
     pass_trailers: bool = False
+    ssl: ProxySslSettings = ProxySslSettings()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from upwire.conf.model.types.location import Location, LocationSettings
 from upwire.conf.model.types.proxy import Buffers
+from upwire.conf.model.types.rewrite import Instruction
+from upwire.conf.model.types.ssl import SslSettings
 from upwire.conf.regex import Regex
 from upwire.conf.syntax import Position
 
@@ -63,16 +65,14 @@ class ServerName:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A `server`; settings answer where no location matches, and before one is found.
-
-    certificates: pairs of files, certificate and key; rejects_handshake: `ssl_reject_handshake`.
-    """
+    """A `server`; settings answer where no location matches, and before one is found."""
 
     listens: tuple[Listen, ...]
     names: tuple[ServerName, ...]
     locations: tuple[Location, ...]
     settings: LocationSettings
     position: Position
+    rewrite: tuple[Instruction, ...] = ()
     client_header_timeout_s: float = 60.0
     client_header_buffer_octets: int = 1024
     large_client_header_buffers: Buffers = Buffers(4, 8192)
@@ -80,5 +80,4 @@ class Server:
     underscores_in_headers: bool = False
     merge_slashes: bool = True
     max_headers: int = 1000
-    certificates: tuple[tuple[str, str], ...] = ()
-    rejects_handshake: bool = False
+    ssl: SslSettings = SslSettings()

@@ -10,7 +10,7 @@ import pytest
 
 from kit.certificates import Certificates, make_certificates
 from upwire.errors import ConfigError
-from upwire.net.tls import client_context, explain, server_context
+from upwire.net.tls.contexts import client_context, explain, server_context
 
 
 @pytest.fixture(scope="module")

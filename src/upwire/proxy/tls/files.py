@@ -1,0 +1,164 @@
+"""The files that ssl_* directives name, put into an OpenSSL context.
+
+Every function raises CannotLoad, which names the file and says in nginx's words what is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from cryptography import x509
+from OpenSSL import SSL
+from OpenSSL.crypto import X509StoreFlags
+
+from upwire.net.tls.transport import describe
+
+_CRL_CHECK_ALL = X509StoreFlags.CRL_CHECK | X509StoreFlags.CRL_CHECK_ALL
+_DATA = "data:"
+_CRL = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
+
+
+class CannotLoad(Exception):
+    """A file that is missing, or not what it should be. The message is nginx's."""
+
+
+def use_certificate(
+    context: SSL.Context, certificate: str, key: str, folder: str, passwords: Sequence[bytes]
+) -> None:
+    """Use a certificate with its chain, and the key, which may be locked by one of passwords.
+
+    certificate, key: names of files, below folder if they are relative, or "data:" and PEM text.
+    """
+    with _path("certificate", certificate, folder) as path:
+        try:
+            context.use_certificate_chain_file(path)
+        except SSL.Error as error:
+            raise _cannot("certificate", certificate, folder, error) from error
+    with _path("certificate key", key, folder) as path:
+        _use_key(context, path, _shown(key, folder), passwords)
+
+
+def _use_key(context: SSL.Context, path: str, shown: str, passwords: Sequence[bytes]) -> None:
+    """Try each password. Without any, one that is wrong is tried: nobody is there to be asked."""
+    reason: SSL.Error | None = None
+    for password in passwords or (b"",):
+        context.set_passwd_cb(lambda *_, word=password: word)
+        try:
+            context.use_privatekey_file(path)
+            context.check_privatekey()
+        except SSL.Error as error:
+            reason = error
+            if _is_mismatch(error):
+                break
+        else:
+            return
+    assert reason is not None
+    if _is_mismatch(reason):
+        raise CannotLoad(f'SSL_CTX_use_PrivateKey("{shown}") failed ({describe(reason)})')
+    raise CannotLoad(
+        f'cannot load certificate key "{shown}": PEM_read_bio_PrivateKey() failed '
+        f"({describe(reason)})"
+    ) from reason
+
+
+def read_passwords(name: str | None, folder: str) -> list[bytes]:
+    """Return the lines of a password file."""
+    if name is None:
+        return []
+    path = os.path.join(folder, name)
+    try:
+        with open(_on_disk(path), "rb") as file:
+            return [line.rstrip(b"\r\n") for line in file if line.rstrip(b"\r\n")]
+    except OSError as error:
+        message = f'open() "{path}" failed ({error.errno}: {error.strerror})'
+        raise CannotLoad(message) from error
+
+
+def trust(context: SSL.Context, name: str, folder: str) -> None:
+    """Trust the authorities in a file."""
+    with _path("certificate", name, folder) as path:
+        try:
+            context.load_verify_locations(path)
+        except SSL.Error as error:
+            raise _cannot("certificate", name, folder, error) from error
+
+
+def name_authorities(context: SSL.Context, name: str, folder: str) -> None:
+    """Tell clients the names of the authorities in a file, each once."""
+    with _path("certificate", name, folder) as path:
+        context.load_client_ca(path.encode("utf-8", "surrogateescape"))
+
+
+def revoke(context: SSL.Context, name: str, folder: str) -> None:
+    """Refuse what the revocation lists in a file name; each authority of a chain needs one."""
+    with _path("CRL", name, folder) as path, open(path, "rb") as file:
+        blocks = _CRL.findall(file.read())
+    shown = _shown(name, folder)
+    if not blocks:
+        raise CannotLoad(f'X509_load_crl_file("{shown}") failed (no CRL in it)')
+    store = context.get_cert_store()
+    assert store is not None
+    for block in blocks:
+        try:
+            store.add_crl(x509.load_pem_x509_crl(block))
+        except ValueError as error:
+            raise CannotLoad(f'X509_load_crl_file("{shown}") failed ({error})') from error
+    store.set_flags(_CRL_CHECK_ALL)
+
+
+def use_dh_parameters(context: SSL.Context, name: str, folder: str) -> None:
+    """Use the group of a file for finite-field Diffie-Hellman."""
+    with _path("dhparam", name, folder) as path:
+        try:
+            context.load_tmp_dh(path.encode("utf-8", "surrogateescape"))
+        except SSL.Error as error:
+            shown = _shown(name, folder)
+            message = f'PEM_read_bio_DHparams("{shown}") failed ({describe(error)})'
+            raise CannotLoad(message) from error
+
+
+@contextmanager
+def _path(what: str, name: str, folder: str) -> Iterator[str]:
+    """Yield a path at which OpenSSL finds what name means; text is put into memory for it."""
+    if name.startswith(("engine:", "store:")):
+        raise CannotLoad(f'cannot load {what} "{name}": it is in no file')
+    if not name.startswith(_DATA):
+        path = _on_disk(os.path.join(folder, name))
+        try:
+            os.stat(path)
+        except OSError as error:
+            raise CannotLoad(
+                f'cannot load {what} "{_shown(name, folder)}": BIO_new_file() failed '
+                f"({error.errno}: {error.strerror})"
+            ) from error
+        yield path
+        return
+    descriptor = os.memfd_create("upwire-pem")
+    try:
+        os.write(descriptor, name.removeprefix(_DATA).encode("latin-1"))
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def _cannot(what: str, name: str, folder: str, error: SSL.Error) -> CannotLoad:
+    shown = _shown(name, folder)
+    return CannotLoad(
+        f'cannot load {what} "{shown}": PEM_read_bio_X509() failed ({describe(error)})'
+    )
+
+
+def _shown(name: str, folder: str) -> str:
+    """Return a name for a message; a key's text is not shown."""
+    return _DATA if name.startswith(_DATA) else os.path.join(folder, name)
+
+
+def _is_mismatch(error: SSL.Error) -> bool:
+    return "mismatch" in describe(error)
+
+
+def _on_disk(name: str) -> str:
+    return name.encode("latin-1").decode("utf-8", "surrogateescape")
