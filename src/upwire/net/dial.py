@@ -31,12 +31,15 @@ async def dial(
     timeout_s: float,
     resolve: Mapping[str, str] | None = None,
     local_address: str | None = None,
+    local_port: int = 0,
+    is_transparent: bool = False,
 ) -> Stream:
     """Connect to host and port, or to the unix socket at that path, within timeout_s.
 
     Of several addresses the quickest wins (RFC 8305). tls asks for TLS; server_hostname is the
     name to ask for and to verify, host where it is not given. resolve maps lower-case names to
-    addresses, before the resolver is asked. local_address is the address to connect from.
+    addresses, before the resolver is asked. local_address is the address to connect from, with
+    local_port, 0 for any; is_transparent: it is not one of the machine's.
     Raises ConnectError, caused by the OSError where there was one.
     """
     attempt = _Attempt(f"unix:{unix}" if unix is not None else _host_port(host, port))
@@ -47,7 +50,8 @@ async def dial(
             else:
                 addresses = await _resolve(host, port, resolve or {})
             attempt.phase = "connecting"
-            sock = await _connect_to_quickest(addresses, local_address)
+            local = _Local(local_address, local_port, is_transparent) if local_address else None
+            sock = await _connect_to_quickest(addresses, local)
             attempt.phase = "TLS handshake"
             return await _open_stream(sock, tls, server_hostname or host)
     except TimeoutError as error:
@@ -57,6 +61,20 @@ async def dial(
         raise attempt.error(explain(error)) from error
     except (UnicodeError, ValueError) as error:  # a name that IDNA or TLS cannot express
         raise attempt.error(f"not a host name: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Local:
+    """Where a connection comes from."""
+
+    address: str
+    port: int
+    is_transparent: bool
+
+    def bind(self, sock: socket.socket) -> None:
+        if self.is_transparent:
+            sock.setsockopt(socket.SOL_IP, socket.IP_TRANSPARENT, 1)
+        sock.bind((self.address, self.port))
 
 
 @dataclass(slots=True)
@@ -93,14 +111,14 @@ def _interleave(addresses: Sequence[ResolvedAddress]) -> list[ResolvedAddress]:
 
 
 async def _connect_to_quickest(
-    addresses: Sequence[ResolvedAddress], local_address: str | None
+    addresses: Sequence[ResolvedAddress], local: _Local | None
 ) -> socket.socket:
     """Try the addresses one after the other, without waiting long for any (RFC 8305 §5).
 
     Raises the OSError of the first address when all have failed.
     """
     if len(addresses) == 1:
-        return await _connect(addresses[0], local_address)
+        return await _connect(addresses[0], local)
     attempts: list[asyncio.Task[socket.socket]] = []
     waiting = list(addresses)
     winner: asyncio.Task[socket.socket] | None = None
@@ -108,7 +126,7 @@ async def _connect_to_quickest(
         while winner is None:
             pending = [attempt for attempt in attempts if not attempt.done()]
             if waiting:
-                attempt = asyncio.create_task(_connect(waiting.pop(0), local_address))
+                attempt = asyncio.create_task(_connect(waiting.pop(0), local))
                 attempts.append(attempt)
                 pending.append(attempt)
             elif not pending:
@@ -126,13 +144,13 @@ async def _connect_to_quickest(
                 attempt.add_done_callback(_close_connected)
 
 
-async def _connect(address: ResolvedAddress, local_address: str | None) -> socket.socket:
+async def _connect(address: ResolvedAddress, local: _Local | None) -> socket.socket:
     family, name = address
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        if local_address is not None and family != socket.AF_UNIX:
-            sock.bind((local_address, 0))
+        if local is not None and family != socket.AF_UNIX:
+            local.bind(sock)
         await asyncio.get_running_loop().sock_connect(sock, name)
     except BaseException:
         sock.close()

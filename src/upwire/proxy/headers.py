@@ -10,9 +10,8 @@ import re
 from collections.abc import Callable, Iterable
 
 from upwire.conf.model import ProxyPass, ProxyRewrite, ProxySettings
-from upwire.conf.regex import Regex
 from upwire.conf.variables import Lookup
-from upwire.proxy.route import Captures
+from upwire.proxy.set_cookie import rewrite_first, rewrite_prefix, rewrite_set_cookie
 from upwire.proxy.target import escape_path
 from upwire.wire.fields import Headers, has_token
 from upwire.wire.handshake import is_switch_right, is_upgrade_request
@@ -26,10 +25,11 @@ _SINGLE = frozenset({"content-type", "etag", "expires", "last-modified", "locati
 
 
 def upstream_request(
-    head: RequestHead, proxy: ProxySettings, *, target: str, lookup: Lookup
+    head: RequestHead, proxy: ProxySettings, *, method: str, target: str, lookup: Lookup
 ) -> RequestHead:
     """Return the head that the upstream gets for a request of the client.
 
+    method: the client's, or GET behind an internal redirect.
     lookup gives the variables' values; a field whose template gives "" is left out.
     """
     lines = [(name, on_one_line(template.render(lookup))) for name, template in proxy.set_headers]
@@ -39,7 +39,7 @@ def upstream_request(
         fields.extend(
             (name, value) for name, value in head.headers.items() if name.lower() not in replaced
         )
-    method = proxy.method.render(lookup) if proxy.method else head.method
+    method = proxy.method.render(lookup) if proxy.method else method
     version = min(proxy.http_version, (1, 1))  # HTTP/2 upstreams are asked in HTTP/1.1
     return RequestHead(method, target, version, Headers.from_parsed(fields))
 
@@ -83,23 +83,16 @@ def downstream_fields(
             value = make_absolute(rewritten) if is_path else rewritten
         elif key == "refresh":
             value = _rewrite_refresh(value, proxy.redirects, lookup)
+        elif key == "set-cookie":
+            value = rewrite_set_cookie(value, proxy, lookup)
         fields.append((name, value))
     return fields
 
 
 def rewrite_redirect(value: str, redirects: Iterable[ProxyRewrite], lookup: Lookup) -> str:
     """Return a Location value after the first `proxy_redirect` that fits it."""
-    for redirect in redirects:
-        if isinstance(redirect.pattern, Regex):
-            values = redirect.pattern.search(value)
-            if values is not None:
-                captures = Captures(values, redirect.pattern.names)
-                return redirect.replacement.render(_with_captures(captures, lookup))
-        else:
-            prefix = redirect.pattern.render(lookup)
-            if value.startswith(prefix):
-                return redirect.replacement.render(lookup) + value[len(prefix) :]
-    return value
+    rewritten = rewrite_first(value, redirects, lookup, rewrite_prefix)
+    return value if rewritten is None else rewritten
 
 
 def switch_fault(request: RequestHead, response: ResponseHead) -> str | None:
@@ -138,11 +131,3 @@ def _rewrite_refresh(value: str, redirects: Iterable[ProxyRewrite], lookup: Look
     if start < len("url="):
         return value
     return value[:start] + rewrite_redirect(value[start:], redirects, lookup)
-
-
-def _with_captures(captures: Captures, lookup: Lookup) -> Lookup:
-    def look_up(name: str) -> str | None:
-        captured = captures.get(name)
-        return lookup(name) if captured is None else captured
-
-    return look_up

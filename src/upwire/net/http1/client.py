@@ -63,6 +63,21 @@ class HttpClientConnection:
         return self._reader.octets_read > self._octets_before or self.stream.unread_octets > 0
 
     @property
+    def received_octets(self) -> int:
+        """How many octets have come since the last request was sent, heads and framing included."""
+        return self._reader.octets_read - self._octets_before
+
+    @property
+    def has_octets(self) -> bool:
+        """Whether octets have come past what was taken."""
+        return self._reader.has_octets
+
+    @property
+    def is_content_complete(self) -> bool:
+        """Whether the content of the response has been read to its end."""
+        return self._response is not None and self._reader.is_content_complete
+
+    @property
     def is_reusable(self) -> bool:
         """Whether the next request may be sent here: all is complete, and both sides persist."""
         if self.stream.is_closed or self.stream.is_eof or self._reader.has_octets:

@@ -29,7 +29,7 @@ class Upstreams:
     clock: monotonic seconds. keepalive: None keeps no idle connections.
     """
 
-    __slots__ = ("_balance", "_groups", "_ring", "clock", "idle", "name")
+    __slots__ = ("_balance", "_groups", "_ring", "clock", "idle", "keepalive", "name")
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class Upstreams:
     ) -> None:
         self.name = name
         self.clock = clock
+        self.keepalive = keepalive
         self.idle = IdleConnections(keepalive, clock) if keepalive else None
         self._balance = balance
         self._groups: tuple[PeerGroup, ...] = ()

@@ -1,0 +1,55 @@
+"""What an upstream asks of the proxy by X-Accel fields, save those in `proxy_ignore_headers`."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_to_bytes
+
+from upwire.conf.model import ProxySettings
+from upwire.conf.values import parse_size
+from upwire.wire.http1 import ResponseHead
+
+_REDIRECT, _LIMIT_RATE, _BUFFERING = "X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Buffering"
+# What the response to a redirect keeps of the one that asked for it, as nginx's table has it.
+_KEPT = frozenset(
+    {"content-type", "set-cookie", "content-disposition", "cache-control", "expires"}
+    | {"accept-ranges"}
+)
+_PARENT = re.compile(r"(?:^|/)\.\.(?:/|$)")
+
+
+def redirect_of(head: ResponseHead, proxy: ProxySettings) -> str | None:
+    """Return the path or the "@name" that answers instead; None where the upstream itself does."""
+    return _value(_REDIRECT, head, proxy)
+
+
+def kept_fields(head: ResponseHead) -> list[tuple[str, str]]:
+    """Return the fields that the response to a redirect gets too."""
+    return [(name, value) for name, value in head.headers.items() if name.lower() in _KEPT]
+
+
+def split_uri(text: str) -> tuple[str, str] | None:
+    """Return path and query; None where the path leads out of its folder, or has a NUL."""
+    path, _, args = text.partition("?")
+    decoded = unquote_to_bytes(path.encode("latin-1")).decode("latin-1")
+    is_unsafe = not path or "\0" in decoded or _PARENT.search(path) or _PARENT.search(decoded)
+    return None if is_unsafe else (decoded, args)
+
+
+def limit_rate_of(head: ResponseHead, proxy: ProxySettings) -> int | None:
+    """Return the octets a second that the client is to get; None where nothing is said of it."""
+    value = _value(_LIMIT_RATE, head, proxy)
+    try:
+        return parse_size(value) if value is not None else None
+    except ValueError:
+        return None
+
+
+def is_buffered(head: ResponseHead, proxy: ProxySettings) -> bool:
+    """Whether the response is read ahead of the client: as configured, or as the upstream says."""
+    value = (_value(_BUFFERING, head, proxy) or "").lower()
+    return {"yes": True, "no": False}.get(value, proxy.buffering)
+
+
+def _value(name: str, head: ResponseHead, proxy: ProxySettings) -> str | None:
+    return None if name.lower() in proxy.ignore_headers else head.headers.get(name)

@@ -1,0 +1,175 @@
+"""An upstream's answer on its way to the client: its fields, its content, or what it asks for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from upwire.conf.values import parse_size
+from upwire.conf.variables import Template
+from upwire.errors import RemoteProtocolError, StreamError
+from upwire.net.http1 import HttpClientConnection
+from upwire.net.stream import WRITE_HIGH_OCTETS
+from upwire.proxy import accel, failure
+from upwire.proxy.failure import TryFailed
+from upwire.proxy.headers import downstream_fields
+from upwire.proxy.output import OutputHead
+from upwire.proxy.request import Handled, Outcome, Phase, Request, UpstreamTry
+from upwire.proxy.response import absolute_location, finish, flush, send, send_head
+from upwire.proxy.special_response import has_error_page
+from upwire.proxy.spool import Read, Spool, SpooledRelay
+from upwire.wire.fields import Headers
+from upwire.wire.http1 import ResponseHead
+
+
+@dataclass(slots=True)
+class Answer:
+    """What an upstream answers; its head was read. release() gives the peer back, once."""
+
+    http: HttpClientConnection
+    head: ResponseHead
+    attempt: UpstreamTry
+    release: Callable[[], None]
+
+
+async def pass_on(request: Request, answer: Answer) -> Handled:
+    """Let the client have an answer, or do what it or `proxy_intercept_errors` says instead."""
+    proxy, head = request.settings.proxy, answer.head
+    if proxy.intercept_errors and has_error_page(request, head.status):
+        challenges = head.headers.get_all("WWW-Authenticate")
+        request.added_fields += [("WWW-Authenticate", value) for value in challenges]
+        answer.release()
+        return head.status
+    target = accel.redirect_of(head, proxy)
+    if target is not None:
+        answer.release()
+        return _redirect(request, head, target)
+    fields = downstream_fields(head, proxy, request.lookup, partial(absolute_location, request))
+    output = OutputHead(head.status, fields, reason=head.reason, allows_ranges=proxy.force_ranges)
+    await send_head(request, output, is_held=answer.http.has_octets)
+    if request.reply.has_content:
+        await _pass_content(request, answer)
+    await finish(request)
+    answer.release()
+    return Outcome.DONE
+
+
+def _redirect(request: Request, head: ResponseHead, target: str) -> Handled:
+    """Answer from another path or named location: `X-Accel-Redirect`."""
+    kept = downstream_fields(
+        ResponseHead(head.status, head.reason, headers=Headers(accel.kept_fields(head))),
+        request.settings.proxy,
+        request.lookup,
+        partial(absolute_location, request),
+    )
+    request.added_fields += kept
+    if target.startswith("@"):
+        return _enter_named(request, target[1:])
+    parts = accel.split_uri(target)
+    if parts is None:
+        request.log("error", f'unsafe URI "{target}" was detected')
+        return 404
+    if request.method != "HEAD":
+        request.method = "GET"
+    return request.redirect_internally(*parts)
+
+
+def _enter_named(request: Request, name: str) -> Handled:
+    location = request.cycle.router.locations_of(request.server).find_named(name)
+    if location is None:
+        request.log("error", f'could not find named location "@{name}"')
+        return 500
+    request.settle(location)
+    return request.enter(Phase.REWRITE)
+
+
+async def _pass_content(request: Request, answer: Answer) -> None:
+    """Read the content, and send it; buffered, the upstream does not wait for a slow client.
+
+    Raises TryFailed where the upstream fails, StreamError where the client does.
+    """
+    proxy = request.settings.proxy
+    is_buffered = accel.is_buffered(answer.head, proxy)
+    read: Read = partial(_read, answer, proxy.read_timeout_s)
+    rate = octets_a_second(proxy.limit_rate, request) if is_buffered else 0
+    if rate:
+        read = PacedReader(read, rate, answer.http).read
+    while octets := await read():
+        if not is_buffered:
+            await send(request, octets)
+            await flush(request)
+        elif left := await _send_ready(request, octets):
+            spool = Spool(proxy.buffers.count * proxy.buffers.octets, proxy.max_temp_file_octets)
+            read_and_release = partial(_read_and_release, read, answer)
+            await SpooledRelay(read_and_release, partial(send, request), spool).run(left)
+            break
+
+
+async def _send_ready(request: Request, octets: bytes) -> bytes:
+    """Send what the client's connection takes without a wait, and return what it does not."""
+    http = request.main.http
+    while octets:
+        piece = octets[:WRITE_HIGH_OCTETS]
+        if http and http.stream.write_buffer_octets + len(piece) > WRITE_HIGH_OCTETS:
+            break
+        await send(request, piece)
+        octets = octets[len(piece) :]
+    return octets
+
+
+async def _read_and_release(read: Read, answer: Answer) -> bytes:
+    """Read on; at the end give the peer back, though the client may be far behind."""
+    octets = await read()
+    if not octets:
+        answer.release()
+    return octets
+
+
+async def _read(answer: Answer, timeout_s: float) -> bytes:
+    """Return the next octets of the content, and count them."""
+    attempt, http = answer.attempt, answer.http
+    try:
+        octets = await http.read(timeout_s=timeout_s)
+    except StreamError as error:
+        raise failure.not_read(error, failure.READING_BODY) from error
+    except RemoteProtocolError as error:
+        reason = f"upstream sent invalid chunked response: {error.message}"
+        raise TryFailed("error", reason, failure.READING_BODY) from error
+    finally:
+        attempt.received_octets = http.received_octets
+    attempt.response_octets += len(octets)
+    return octets
+
+
+def octets_a_second(limit: Template | None, request: Request) -> int:
+    """Return what `proxy_limit_rate` gives for a request; 0, no limit, where it is no size."""
+    try:
+        return parse_size(limit.render(request.lookup)) if limit is not None else 0
+    except ValueError:
+        return 0
+
+
+class PacedReader:
+    """Reads no faster than so many octets a second."""
+
+    __slots__ = ("_http", "_left", "_not_before_s", "_octets_a_second", "_read")
+
+    def __init__(self, read: Read, octets_a_second: int, http: HttpClientConnection) -> None:
+        self._read = read
+        self._octets_a_second = octets_a_second
+        self._http = http
+        self._left = b""
+        self._not_before_s = 0.0
+
+    async def read(self) -> bytes:
+        """Return at most what one second allows, b"" at the end."""
+        if not self._left and self._http.is_content_complete:
+            return b""
+        now_s = asyncio.get_running_loop().time
+        await asyncio.sleep(max(self._not_before_s - now_s(), 0))
+        octets = self._left or await self._read()
+        piece, self._left = octets[: self._octets_a_second], octets[self._octets_a_second :]
+        self._not_before_s = now_s() + len(piece) / self._octets_a_second
+        return piece
