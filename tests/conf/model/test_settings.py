@@ -50,10 +50,16 @@ def test_root_loses_its_last_slash_but_not_its_only_one() -> None:
         assert found.text == root
 
 
-def test_an_alias_is_not_inherited() -> None:
-    found = location("alias /a/; location /b { }").locations[0].settings
-    assert found.alias is None
-    assert found.root is not None
+def test_an_alias_is_inherited_with_what_it_replaces() -> None:
+    text = "location /b/ { alias /a/; location /b/c { location ~ x { root /r; } } }"
+    (outer,) = http(f"server {{ root /z; {text} }}").servers[0].locations
+    (inner,) = outer.locations
+    for settings in (outer.settings, inner.settings):
+        assert settings.alias is not None
+        assert (settings.alias.text, settings.alias_octets) == ("/a/", 3)
+    assert inner.locations[0].settings.alias is None
+    (found,) = http("server { location ~ x { alias /a; } }").servers[0].locations
+    assert found.settings.alias_octets is None
 
 
 def test_the_last_handler_answers() -> None:
@@ -68,12 +74,6 @@ def test_types_of_one_level_add_up() -> None:
 def test_a_wrong_value_above_is_told_once_and_the_default_holds() -> None:
     text = "keepalive_timeout x; server { listen 1; } server { listen 2; }"
     assert faults(text) == ['"keepalive_timeout" directive invalid value']
-
-
-def test_return_with_a_variable_scheme() -> None:
-    found = location("return $scheme://a/;").settings.return_
-    assert found is not None
-    assert (found.status, found.text and found.text.text) == (302, "$scheme://a/")
 
 
 def test_a_named_location_has_no_alias() -> None:
@@ -104,10 +104,3 @@ def test_add_header() -> None:
     first, second = location("add_header a $uri; add_header b c always;").settings.add_headers
     assert (first.name, first.value.variables, first.always) == ("a", ("uri",), False)
     assert second.always
-
-
-def test_return_with_and_without_a_text() -> None:
-    for text, status, body in (("444", 444, None), ("200 $uri", 200, "$uri")):
-        found = location(f"return {text};").settings.return_
-        assert found is not None
-        assert (found.status, found.text.text if found.text else None) == (status, body)

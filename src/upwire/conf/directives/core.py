@@ -66,7 +66,7 @@ ROWS: list[DirectiveSpec] = [
     D("default_type", HSL, STRING, "text/plain", acted=True),
     D("root", HSL | LIF, default="html", acted=True),
     D("alias", L, acted=True),
-    D("limit_except", L, BLOCK, arity="1+", unacted="access is NOT restricted"),
+    D("limit_except", L, BLOCK, arity="1+", acted=True),
     D("client_max_body_size", HSL, OFFSET, "1m", acted=True),
     D("client_body_buffer_size", HSL, SIZE, "8k", acted=True),
     D("client_body_timeout", HSL, TIME, "60s", acted=True),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from upwire.conf.directives import Context, Version
-from upwire.conf.model.types import LogFormat
+from upwire.conf.model.types import LimitConnZone, LimitReqZone, LogFormat
 from upwire.conf.regex import Regex
 from upwire.conf.syntax import Directive, Faults, Position
 from upwire.conf.validate import find_spec
@@ -31,7 +31,7 @@ class Wrong(Exception):
 class Assembly:
     """One build. upstreams are keyed in lower case, as nginx compares their names.
 
-    log_formats hold those read so far, with the place of each.
+    log_formats hold those read so far, with the place of each. The limits' zones are read first.
     is_partial: directives were dropped as wrong, so that a missing name is no fault of its own.
     """
 
@@ -40,7 +40,10 @@ class Assembly:
         self.faults = faults
         self.is_partial = is_partial
         self.upstreams: dict[str, Directive] = {}
+        self.set_variables: set[str] = set()
         self.log_formats: dict[str, tuple[LogFormat, Position]] = {}
+        self.limit_req_zones: dict[str, LimitReqZone] = {}
+        self.limit_conn_zones: dict[str, LimitConnZone] = {}
         self._read: dict[tuple[object, int], object] = {}
 
     def read(self, reader: Callable[[Directive, Assembly], T], directive: Directive) -> T | None:
@@ -128,16 +131,21 @@ class Scope:
         """This level's own directive, the first where there are more."""
         return next(iter(self.own(name)), None)
 
-    def effective(self, name: str) -> list[Directive]:
-        """The lines of the innermost level that has any."""
+    def effective(self, *names: str) -> list[Directive]:
+        """The lines of the innermost level that has any of these, in their order."""
         for scope in self._outwards():
-            if found := scope.own(name):
-                return found
+            if any(scope.own(name) for name in names):
+                return [line for line in scope.directives if line.name in names]
         return []
 
     def one(self, name: str) -> Directive | None:
         """The directive of the innermost level that has it."""
         return next(iter(self.effective(name)), None)
+
+    def level(self, directive: Directive) -> int:
+        """How many levels further out a directive that holds stands."""
+        scopes = enumerate(self._outwards())
+        return next(level for level, scope in scopes if directive in scope.own(directive.name))
 
     def args(self, name: str) -> tuple[str, ...] | None:
         """The arguments that hold, the table's default included; None where there is neither."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from upwire.conf.model.assembly import Assembly, Scope, Wrong, compile_regex
-from upwire.conf.model.proxy import read_proxy_pass
 from upwire.conf.model.proxy_rewrites import Place
+from upwire.conf.model.rewrite import read_inner_settings, read_instructions
 from upwire.conf.model.settings import check_root_and_alias, read_settings
-from upwire.conf.model.types import Location, MatchKind
+from upwire.conf.model.types import LimitExcept, Location, LocationSettings, MatchKind
 from upwire.conf.regex import Regex
 from upwire.conf.syntax import Directive
 
@@ -18,8 +18,12 @@ _MODIFIERS = {
     "~*": MatchKind.REGEX_NOCASE,
     "~": MatchKind.REGEX,
 }
-_INNER_BLOCKS = ("if", "limit_except")
-_IN_CONDITION = Place(None)
+_METHODS = frozenset(
+    {
+        *("GET", "HEAD", "POST", "PUT", "DELETE", "MKCOL", "COPY", "MOVE", "OPTIONS"),
+        *("PROPFIND", "PROPPATCH", "LOCK", "UNLOCK", "PATCH"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +36,12 @@ class _Match:
 
 
 def read_locations(
-    scope: Scope, assembly: Assembly, outer: _Match | None = None
+    scope: Scope, settings: LocationSettings, assembly: Assembly, outer: _Match | None = None
 ) -> tuple[Location, ...]:
-    """Return the locations of one level, in file order; outer is the location around them."""
+    """Return the locations of one level, in file order.
+
+    settings: those of the level; outer: the location around them.
+    """
     found: list[Location] = []
     seen: set[tuple[MatchKind, str]] = set()
     for directive in scope.own("location"):
@@ -44,33 +51,52 @@ def read_locations(
         if outer is not None:
             _check_nesting(match, outer, directive, assembly)
         _check_duplicate(match, seen, directive, assembly)
-        found.append(_read_location(directive, match, scope, assembly))
+        found.append(_read_location(directive, match, scope, settings, assembly))
     return tuple(found)
 
 
 def _read_location(
-    directive: Directive, match: _Match, outer: Scope, assembly: Assembly
+    directive: Directive,
+    match: _Match,
+    outer: Scope,
+    outer_settings: LocationSettings,
+    assembly: Assembly,
 ) -> Location:
     scope = outer.inner(directive.block or ())
     place = Place(match.kind, match.pattern)
     check_root_and_alias(scope, place, assembly)
-    check_conditions(scope, assembly)
+    settings = read_settings(scope, place, assembly)
+    if scope.own("alias"):
+        settings = replace(settings, alias_octets=None if match.regex else len(match.pattern))
+    elif settings.alias is not None:
+        settings = replace(settings, alias_octets=outer_settings.alias_octets)
     return Location(
         kind=match.kind,
         pattern=match.pattern.removeprefix("@") if match.kind is MatchKind.NAMED else match.pattern,
-        settings=read_settings(scope, place, assembly),
+        settings=settings,
         position=directive.position,
         regex=match.regex,
-        locations=read_locations(scope, assembly, match),
+        locations=read_locations(scope, settings, assembly, match),
+        rewrite=read_instructions(scope, settings, assembly),
+        limit_except=_read_limit_except(scope, settings, assembly),
     )
 
 
-def check_conditions(scope: Scope, assembly: Assembly) -> None:
-    """Note what is wrong with a `proxy_pass` inside `if` or limit_except."""
-    for name in _INNER_BLOCKS:
-        for directive in scope.own(name):
-            inner = scope.inner(directive.block or ())
-            read_proxy_pass(inner, _IN_CONDITION, assembly)
+def _read_limit_except(
+    scope: Scope, outer: LocationSettings, assembly: Assembly
+) -> LimitExcept | None:
+    """Return the methods that are free of it, GET with HEAD, and the settings for all others."""
+    directive = scope.own_one("limit_except")
+    if directive is None:
+        return None
+    for name, at in zip(directive.args, directive.arg_positions, strict=True):
+        if name.upper() not in _METHODS:
+            assembly.fault(f'invalid method "{name}"', at)
+    methods = {name.upper() for name in directive.args}
+    if "GET" in methods:
+        methods.add("HEAD")
+    inner = scope.inner(directive.block or ())
+    return LimitExcept(frozenset(methods), read_inner_settings(inner, outer, assembly))
 
 
 def _read_match(directive: Directive, assembly: Assembly) -> _Match:

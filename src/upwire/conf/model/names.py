@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from upwire.conf.directives import Context, Kind
-from upwire.conf.model.assembly import Assembly
+from upwire.conf.model.assembly import Assembly, Wrong
+from upwire.conf.model.conditions import Word, condition_words
 from upwire.conf.syntax import Directive, Position
 from upwire.conf.validate import find_spec
 from upwire.conf.variables import VARIABLES, Template, is_known
@@ -116,14 +117,28 @@ def _texts(http: Directive) -> Iterator[tuple[str, Position]]:
     for directive in _walk(http):
         if directive.name == "map":
             yield from _map_values(directive)
-        if directive.name == "if" and directive.args[0].startswith("($"):
-            yield directive.args[0][1:].removesuffix(")"), directive.arg_positions[0]
+        if directive.name == "if":
+            yield from _condition_texts(directive)
         row = find_spec(directive.name, _HTTP)
         if row is not None and row.kind in (Kind.TEMPLATE, Kind.SIZE_TEMPLATE):
             yield directive.args[0], directive.arg_positions[0]
         part = _TEMPLATES.get(directive.name)
         if part is not None:
             yield from zip(directive.args[part], directive.arg_positions[part], strict=True)
+
+
+def _condition_texts(directive: Directive) -> Iterator[Word]:
+    """The texts of a condition that is no expression."""
+    try:
+        words = condition_words(directive)
+    except Wrong:  # noted where it is read
+        return
+    if words and words[0][0][:1] == "$" != words[0][0]:
+        yield words[0]
+        if len(words) == 3 and words[1][0] in ("=", "!="):
+            yield words[2]
+    elif len(words) == 2:
+        yield words[1]
 
 
 def _map_values(directive: Directive) -> Iterator[tuple[str, Position]]:

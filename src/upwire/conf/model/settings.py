@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from upwire.conf.model.access import (
+    effective_access,
+    effective_auth_basic,
+    effective_real_ip,
+)
 from upwire.conf.model.assembly import Assembly, Scope, Wrong
 from upwire.conf.model.auth_request import read_auth_request
-from upwire.conf.model.logs import effective_access_logs, read_error_log
+from upwire.conf.model.limits import effective_limit_conn, effective_limit_req
+from upwire.conf.model.logs import (
+    effective_access_logs,
+    read_error_log,
+    read_open_log_file_cache,
+)
 from upwire.conf.model.proxy import read_proxy
 from upwire.conf.model.proxy_rewrites import Place
 from upwire.conf.model.resolver import effective_resolver
@@ -14,7 +24,6 @@ from upwire.conf.model.types import (
     ErrorPage,
     LocationSettings,
     MatchKind,
-    Return,
 )
 from upwire.conf.syntax import Directive
 from upwire.conf.values import parse_number, parse_time
@@ -44,9 +53,9 @@ def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSet
         default_type=scope.text("default_type"),
         access_logs=effective_access_logs(scope, assembly),
         error_logs=assembly.read_all(read_error_log, scope.effective("error_log")),
+        open_log_file_cache=read_open_log_file_cache(scope, assembly),
         error_pages=_read_error_pages(scope, assembly),
         add_headers=assembly.read_all(read_add_header, scope.effective("add_header")),
-        return_=_read_return(scope, assembly),
         client_body=_read_client_body(scope),
         client_max_body_octets=scope.offset("client_max_body_size"),
         client_body_timeout_s=scope.time_s("client_body_timeout"),
@@ -67,9 +76,16 @@ def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSet
         internal=bool(scope.own("internal")),
         max_ranges=_read_max_ranges(scope),
         if_modified_since=scope.text("if_modified_since").lower(),
+        rewrite_log=scope.flag("rewrite_log"),
+        uninitialized_variable_warn=scope.flag("uninitialized_variable_warn"),
         log_subrequest=scope.flag("log_subrequest"),
         auth_request=read_auth_request(scope, assembly),
         satisfy=scope.text("satisfy").lower(),
+        access=effective_access(scope, assembly),
+        auth_basic=effective_auth_basic(scope, assembly),
+        real_ip=effective_real_ip(scope, assembly),
+        limit_req=effective_limit_req(scope, assembly),
+        limit_conn=effective_limit_conn(scope, assembly),
         auth_delay_s=scope.time_s("auth_delay"),
         resolver=effective_resolver(scope, assembly),
         resolver_timeout_s=scope.time_s("resolver_timeout"),
@@ -97,11 +113,10 @@ def _read_handler(scope: Scope) -> str | None:
 
 
 def _read_root(scope: Scope, assembly: Assembly) -> tuple[Template | None, Template | None]:
-    """Return root and alias, of which one is None; an alias is not inherited."""
-    alias = scope.own_one("alias")
-    if alias is not None:
+    """Return root and alias, of which one is None: that of the innermost level that has either."""
+    root, alias = scope.one("root"), scope.one("alias")
+    if alias is not None and (root is None or scope.level(alias) <= scope.level(root)):
         return None, assembly.template(alias.args[0])
-    root = scope.one("root")
     text = root.args[0] if root is not None else _DEFAULT_ROOT
     return assembly.template(text.removesuffix("/") if len(text) > 1 else text), None
 
@@ -224,21 +239,3 @@ def read_add_header(directive: Directive, assembly: Assembly) -> AddHeader:
     if options and options[0] != "always":
         raise Wrong(f'invalid parameter "{options[0]}"', directive.arg_positions[2])
     return AddHeader(name, assembly.template(value), bool(options))
-
-
-def _read_return(scope: Scope, assembly: Assembly) -> Return | None:
-    """Return this level's own `return`, the first of them."""
-    directive = scope.own_one("return")
-    return assembly.read(read_return, directive) if directive is not None else None
-
-
-def read_return(directive: Directive, assembly: Assembly) -> Return:
-    """Return the status and the text; a single URL means 302."""
-    code, *text = directive.args
-    if not _is_number(code):
-        if not text and code.startswith(("http://", "https://", "$scheme")):
-            return Return(302, assembly.template(code))
-        raise Wrong(f'invalid return code "{code}"', directive.arg_positions[0])
-    if int(code) > 999:
-        raise Wrong(f'invalid return code "{code}"', directive.arg_positions[0])
-    return Return(int(code), assembly.template(text[0]) if text else None)

@@ -7,7 +7,6 @@ import os
 import stat
 from dataclasses import dataclass
 
-from upwire.conf.model import MatchKind
 from upwire.proxy.dates import http_date
 from upwire.proxy.output import OutputHead
 from upwire.proxy.request import Handled, Outcome, Request
@@ -37,11 +36,8 @@ def map_to_path(request: Request, uri: str) -> str:
     settings = request.settings
     if settings.alias is not None:
         directory = settings.alias.render(request.lookup)
-        location = request.location
-        if location is not None and location.kind in (MatchKind.REGEX, MatchKind.REGEX_NOCASE):
-            rest = ""
-        else:
-            rest = uri[len(location.pattern) :] if location is not None else uri
+        octets = settings.alias_octets
+        rest = "" if octets is None else uri[octets:]
         return os.path.join(request.cycle.prefix, directory) + rest
     root = settings.root.render(request.lookup) if settings.root is not None else "html"
     return os.path.join(request.cycle.prefix, root) + uri

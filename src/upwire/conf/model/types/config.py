@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from upwire.conf.directives import Version
 from upwire.conf.model.types.logs import LogFormat
+from upwire.conf.model.types.lookup import Geo, SplitClients
 from upwire.conf.model.types.main import Main
 from upwire.conf.model.types.maps import Map
 from upwire.conf.model.types.server import Server
@@ -17,7 +18,9 @@ from upwire.errors import Problem
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A whole configuration. maps are keyed by variable, without "$".
+    """A whole configuration. maps, geos and splits are keyed by variable, without "$".
+
+    set_variables: those that `set` may give a value.
 
     accepted: directives that nginx knows and that are not acted on, each at its first place.
     unguarded: a warning for each place where one of them guards something that is now open.
@@ -30,6 +33,9 @@ class Config:
     maps: Mapping[str, Map]
     log_formats: Mapping[str, LogFormat]
     version: Version
+    set_variables: frozenset[str] = frozenset()
+    geos: Mapping[str, Geo] = field(default_factory=dict)
+    splits: Mapping[str, SplitClients] = field(default_factory=dict)
     accepted: tuple[Directive, ...] = ()
     unguarded: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from upwire.conf.model.types.access import AccessRule, AuthBasic, LimitConn, LimitReq, RealIp
 from upwire.conf.model.types.auth_request import AuthRequestSettings
-from upwire.conf.model.types.logs import AccessLog, ErrorLog
+from upwire.conf.model.types.logs import AccessLog, ErrorLog, OpenLogFileCache
 from upwire.conf.model.types.proxy import ProxySettings
 from upwire.conf.model.types.resolver import Resolver
+from upwire.conf.model.types.rewrite import If, Instruction
 from upwire.conf.regex import Regex
 from upwire.conf.syntax import Position
 from upwire.conf.variables import Template
@@ -24,17 +26,6 @@ class MatchKind(enum.Enum):
     REGEX = "~"
     REGEX_NOCASE = "~*"
     NAMED = "@"
-
-
-@dataclass(frozen=True, slots=True)
-class Return:
-    """`return`: a status, and a body, or a URL where the status is 301, 302, 303, 307 or 308.
-
-    `return URL` has status 302; `return 444` closes without an answer. text None: nginx's own page.
-    """
-
-    status: int
-    text: Template | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +66,8 @@ class ClientBody:
 class LocationSettings:
     """What holds for a request that this level answers, inherited values included.
 
-    root or alias is set, never both. client_max_body_octets 0 means no limit.
+    root or alias is set, never both; alias takes the place of the first alias_octets of the path,
+    None: of all of it. client_max_body_octets 0 means no limit.
     keepalive_timeout_s 0 closes after each response. keepalive_header_s: `Keep-Alive: timeout=`.
     proxy.pass_ None and handler None: files below root. handler: the directive that answers, such
     as "proxy_pass", "stub_status", or one that is not acted on, such as "fastcgi_pass".
@@ -86,14 +78,15 @@ class LocationSettings:
     handler: str | None = None
     root: Template | None = None
     alias: Template | None = None
+    alias_octets: int | None = None
     index: tuple[Template, ...] = ()
     types: Mapping[str, str] = field(default_factory=dict)
     default_type: str = "text/plain"
     access_logs: tuple[AccessLog, ...] = ()
     error_logs: tuple[ErrorLog, ...] = ()
+    open_log_file_cache: OpenLogFileCache = field(default_factory=OpenLogFileCache)
     error_pages: tuple[ErrorPage, ...] = ()
     add_headers: tuple[AddHeader, ...] = ()
-    return_: Return | None = None
     client_body: ClientBody = ClientBody()
     client_max_body_octets: int = 1 << 20
     client_body_timeout_s: float = 60.0
@@ -114,17 +107,35 @@ class LocationSettings:
     internal: bool = False
     max_ranges: int | None = None
     if_modified_since: str = "exact"
+    rewrite_log: bool = False
+    uninitialized_variable_warn: bool = True
     log_subrequest: bool = False
     auth_request: AuthRequestSettings = field(default_factory=AuthRequestSettings)
     satisfy: str = "all"
+    access: tuple[AccessRule, ...] = ()
+    auth_basic: AuthBasic | None = None
+    real_ip: RealIp | None = None
+    limit_req: LimitReq = LimitReq()
+    limit_conn: LimitConn = LimitConn()
     auth_delay_s: float = 0.0
     resolver: Resolver | None = None
     resolver_timeout_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
+class LimitExcept:
+    """`limit_except`: settings hold for requests of all methods but those listed."""
+
+    methods: frozenset[str]
+    settings: LocationSettings
+
+
+@dataclass(frozen=True, slots=True)
 class Location:
-    """A `location`. pattern is as written, for NAMED without "@"; regex for the two REGEX kinds."""
+    """A `location`. pattern is as written, for NAMED without "@"; regex for the two REGEX kinds.
+
+    rewrite: what ngx_http_rewrite_module runs here.
+    """
 
     kind: MatchKind
     pattern: str
@@ -132,3 +143,14 @@ class Location:
     position: Position
     regex: Regex | None = None
     locations: tuple[Location, ...] = ()
+    rewrite: tuple[Instruction, ...] = ()
+    limit_except: LimitExcept | None = None
+
+    def all_settings(self) -> Iterator[LocationSettings]:
+        """Yield the location's settings, and those that hold under its conditions."""
+        yield self.settings
+        if self.limit_except is not None:
+            yield self.limit_except.settings
+        for instruction in self.rewrite:
+            if isinstance(instruction, If) and instruction.settings is not None:
+                yield instruction.settings
