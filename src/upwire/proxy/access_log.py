@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Callable, Sequence
 
 from upwire.conf.model import AccessLog, LogFormat
-from upwire.conf.variables import Lookup
-from upwire.proxy.log_file import LogFile, LogFiles
+from upwire.conf.variables import Lookup, Template
+from upwire.proxy.log_file import Buffering, LogFiles
+from upwire.proxy.open_log_files import OpenLogFiles
 
 _DEFAULT_UNSAFE = re.compile(r'[\x00-\x1f"\\\x7f-\xff]')
 _JSON_SHORT = {
@@ -25,29 +28,41 @@ _JSON_UNSAFE = re.compile(r'[\x00-\x1f"\\]')
 class AccessLogger:
     """The access logs that hold at one level of the configuration."""
 
-    __slots__ = ("_files", "_logs")
+    __slots__ = ("_files", "_logs", "_open_files")
 
-    def __init__(self, logs: Sequence[AccessLog], files: LogFiles) -> None:
-        """Open the files whose names have no variables; raises ConfigError. No `syslog:` yet."""
+    def __init__(
+        self, logs: Sequence[AccessLog], files: LogFiles, open_files: OpenLogFiles
+    ) -> None:
+        """Open what has a name without variables; raises ConfigError."""
         self._files = files
-        self._logs = [
-            (log, _open_now(log, files)) for log in logs if not log.path.text.startswith("syslog:")
-        ]
+        self._open_files = open_files
+        self._logs = [(log, _open_now(log, files)) for log in logs]
 
     def write(self, lookup: Lookup) -> OSError | None:
         """Write the line of one request; returns why a file named by variables did not open."""
         failed: OSError | None = None
-        for log, file in self._logs:
+        for log, write_line in self._logs:
             if log.condition is not None and log.condition.render(lookup) in ("", "0"):
                 continue
-            if file is None:
-                try:
-                    file = self._files.open_dynamic(log.path.render(lookup))
-                except OSError as error:
-                    failed = error
-                    continue
-            file.write_line(format_line(log.format, lookup))
+            line = format_line(log.format, lookup)
+            if write_line is not None:
+                write_line(line)
+                continue
+            try:
+                self._write_by_name(log.path, lookup, line)
+            except OSError as error:
+                failed = error
         return failed
+
+    def _write_by_name(self, path: Template, lookup: Lookup, line: bytes) -> None:
+        """Write to a file whose name the request gives, if its root is there; raises OSError.
+
+        Names come from outside; where the root is, their number is bounded by what is served.
+        """
+        root = lookup("document_root") or ""
+        if not os.path.isdir(root):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), root)
+        self._open_files.write_line(self._files.path(path.render(lookup)), line)
 
 
 def format_line(log_format: LogFormat, lookup: Lookup) -> bytes:
@@ -65,10 +80,14 @@ def format_line(log_format: LogFormat, lookup: Lookup) -> bytes:
     return "".join(line).encode("latin-1", "replace")
 
 
-def _open_now(log: AccessLog, files: LogFiles) -> LogFile | None:
+def _open_now(log: AccessLog, files: LogFiles) -> Callable[[bytes], None] | None:
+    """Return what writes a line of a log; None where that depends on the request."""
+    if log.syslog is not None:
+        return files.open_syslog(log.syslog).write_line
     if log.path.variables:
         return None
-    return files.open(log.path.text, buffer_octets=log.buffer_octets or 0)
+    buffering = Buffering(log.buffer_octets or 0, log.flush_s, log.gzip_level)
+    return files.open(log.path.text, buffering).write_line
 
 
 def _escape_default(value: str) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from upwire.conf.model import ErrorLog
 from upwire.errors import Problem
 from upwire.proxy.log_file import LogFile, LogFiles
+from upwire.proxy.syslog import SyslogWriter
 
 LEVELS = ("emerg", "alert", "crit", "error", "warn", "notice", "info", "debug")
 _RANKS = {level: rank for rank, level in enumerate(LEVELS)}
@@ -24,6 +25,9 @@ _LEVEL_NAMES = {
     logging.WARNING: "warn",
     logging.INFO: "info",
 }
+LINE_OCTETS = 4095
+"""What is longer is cut, as nginx does: a request may bring megabytes into a message."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -33,11 +37,14 @@ class ErrorLogger:
     __slots__ = ("_sinks", "_worst_rank")
 
     def __init__(self, logs: Iterable[ErrorLog], files: LogFiles) -> None:
-        """Open the files; raises ConfigError. `syslog:` and memory logs are left out."""
-        self._sinks: list[tuple[LogFile, int]] = [
-            (files.open(log.path), _RANKS.get(log.level, _RANKS["debug"]))
+        """Open the files and syslog servers; raises ConfigError. Nothing is kept in memory."""
+        self._sinks: list[tuple[LogFile | SyslogWriter, int]] = [
+            (
+                files.open(log.path) if log.syslog is None else files.open_syslog(log.syslog),
+                _RANKS.get(log.level, _RANKS["debug"]),
+            )
             for log in logs
-            if not log.path.startswith(("syslog:", "memory:"))
+            if not log.path.startswith("memory:")
         ]
         self._worst_rank = max((rank for _, rank in self._sinks), default=-1)
 
@@ -53,9 +60,12 @@ class ErrorLogger:
         if rank > self._worst_rank:
             return
         line = format_line(level, message + context, connection=connection)
-        for file, least_rank in self._sinks:
+        for sink, least_rank in self._sinks:
             if rank <= least_rank:
-                file.write_line(line)
+                if isinstance(sink, SyslogWriter):
+                    sink.write_line(line, severity=rank)
+                else:
+                    sink.write_line(line)
 
     def write_problem(self, problem: Problem) -> None:
         """Write what is wrong with a configuration."""
@@ -87,7 +97,7 @@ def format_line(level: str, message: str, *, connection: int | None = None) -> b
     safe = _CONTROL.sub(lambda octet: f"\\x{ord(octet[0]):02X}", message)
     stamp = time.strftime("%Y/%m/%d %H:%M:%S")
     text = f"{stamp} [{level}] {pid}#{pid}:{number} {safe}"
-    return text.encode("latin-1", "replace")
+    return text.encode("latin-1", "replace")[:LINE_OCTETS]
 
 
 def describe_error(error: OSError) -> str:

@@ -113,7 +113,7 @@ class Service:
         """Open the log files anew, after they were rotated; they are to be the workers' own."""
         self.cycle.log.write("notice", "reopening logs")
         for cycle in (self.cycle, *self._retired):
-            for problem in cycle.files.reopen(self.credentials):
+            for problem in cycle.reopen_logs(self.credentials):
                 cycle.log.write_problem(problem)
 
     def tick(self) -> None:

@@ -15,5 +15,5 @@ ROWS: list[DirectiveSpec] = [
         inherits=ARRAY,
         acted=True,
     ),
-    D("open_log_file_cache", HSL, default="off", arity="1234"),
+    D("open_log_file_cache", HSL, default="off", arity="1234", acted=True),
 ]

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from upwire.conf.model.assembly import Assembly, Scope, Wrong
+from upwire.conf.model.syslog import PREFIX, read_syslog
 from upwire.conf.model.types import AccessLog, ErrorLog, LogFormat
+from upwire.conf.model.types.logs import OpenLogFileCache
 from upwire.conf.syntax import Directive
 from upwire.conf.values import parse_number, parse_size, parse_time
 from upwire.conf.variables import Template
@@ -65,7 +67,8 @@ def read_access_log(directive: Directive, assembly: Assembly) -> AccessLog | Non
     log_format = _find_format(options[0], directive, assembly) if options else COMBINED
     if log_format is None:
         return None
-    log = AccessLog(assembly.template(path), log_format)
+    syslog = read_syslog(path, places[0]) if path.startswith(PREFIX) else None
+    log = AccessLog(assembly.template(path), log_format, syslog=syslog)
     for option, at in zip(options[1:], places[2:], strict=True):
         try:
             log = _with_option(log, option, assembly)
@@ -75,7 +78,7 @@ def read_access_log(directive: Directive, assembly: Assembly) -> AccessLog | Non
         raise Wrong(f'no buffer is defined for access_log "{path}"', places[0])
     if log.buffer_octets is not None and "$" in path:
         raise Wrong("buffered logs cannot have variables in name", places[0])
-    if log.buffer_octets is not None and path.startswith("syslog:"):
+    if log.buffer_octets is not None and syslog is not None:
         raise Wrong("logs to syslog cannot be buffered", places[0])
     return log
 
@@ -126,7 +129,7 @@ def _gzip_level(value: str) -> int:
 
 
 def read_error_log(directive: Directive, assembly: Assembly) -> ErrorLog:
-    """Return one log; several debug_* levels count as debug."""
+    """Return one log; several debug_* levels count as debug. Nothing is kept in memory."""
     path, *levels = directive.args
     seen = ""
     for level, at in zip(levels, directive.arg_positions[1:], strict=True):
@@ -135,4 +138,50 @@ def read_error_log(directive: Directive, assembly: Assembly) -> ErrorLog:
         if level not in _LEVELS and (level not in _DEBUG_LEVELS or seen in _LEVELS):
             raise Wrong(f'invalid log level "{level}"', at)
         seen = level
-    return ErrorLog(path, "debug" if seen in _DEBUG_LEVELS else seen or "error")
+    at = directive.arg_positions[0]
+    if path.startswith("memory:"):
+        assembly.warn("logs to memory are not kept", at)
+    syslog = read_syslog(path, at) if path.startswith(PREFIX) else None
+    return ErrorLog(path, "debug" if seen in _DEBUG_LEVELS else seen or "error", syslog)
+
+
+def read_open_log_file_cache(scope: Scope, assembly: Assembly) -> OpenLogFileCache:
+    """Return what holds for access logs whose names have variables."""
+    directive = scope.one("open_log_file_cache")
+    if directive is None:
+        return OpenLogFileCache()
+    return assembly.read(_read_cache, directive) or OpenLogFileCache()
+
+
+def _with_limit(cache: OpenLogFileCache, name: str, value: str) -> OpenLogFileCache:
+    """Return cache with one parameter set; raises ValueError for what is none."""
+    match name:
+        case "max":
+            return replace(cache, files_max=parse_number(value))
+        case "min_uses":
+            return replace(cache, min_uses=parse_number(value))
+        case "inactive":
+            return replace(cache, inactive_s=parse_time(value, least_is_seconds=True))
+        case "valid":
+            return replace(cache, valid_s=parse_time(value, least_is_seconds=True))
+    raise ValueError(name)
+
+
+def _read_cache(directive: Directive, _: Assembly) -> OpenLogFileCache:
+    cache = OpenLogFileCache()
+    is_off = False
+    for word, at in zip(directive.args, directive.arg_positions, strict=True):
+        name, _equals, value = word.partition("=")
+        try:
+            if word == "off":
+                is_off = True
+            else:
+                cache = _with_limit(cache, name, value)
+        except ValueError:
+            raise Wrong(f'invalid "open_log_file_cache" parameter "{word}"', at) from None
+    if is_off:
+        return OpenLogFileCache()
+    if not cache.files_max:
+        message = '"open_log_file_cache" must have "max" parameter'
+        raise Wrong(message, directive.arg_positions[0])
+    return cache

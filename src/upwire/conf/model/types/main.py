@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from upwire.conf.model.types.logs import ErrorLog
 
@@ -36,7 +36,7 @@ class Main:
     worker_rlimit_nofile: int | None = None
     worker_rlimit_core_octets: int | None = None
     worker_priority: int = 0
-    worker_cpu_affinity: CpuAffinity = CpuAffinity()
+    worker_cpu_affinity: CpuAffinity = field(default_factory=CpuAffinity)
     working_directory: str | None = None
     daemon: bool = True
     master_process: bool = True
