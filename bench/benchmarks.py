@@ -13,6 +13,7 @@ KIB = 1024
 SERVERS = (
     "upwire",
     "upwire_callbacks",
+    "uwebsockets",
     "socketify",
     "picows",
     "aiohttp",
@@ -25,7 +26,7 @@ SERVERS = (
 )
 TUNNELS = ("nginx", "upwire", "nginx_tuned", "haproxy", "caddy")
 CLIENTS = ("upwire", "picows", "websockets", "aiohttp")
-DEFLATING = ("upwire", "websockets", "aiohttp", "picows", "socketify")
+DEFLATING = ("upwire", "websockets", "aiohttp", "picows", "socketify", "uwebsockets")
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,10 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """packages: of Python, whose versions are told. debian: program or library to package."""
+    """packages: of Python, whose versions are told. debian: program or library to package.
+
+    build: a command that makes what the roles start, once the packages are there.
+    """
 
     name: str
     title: str
@@ -61,6 +64,7 @@ class Contender:
     roles: Mapping[str, Role]
     packages: tuple[str, ...] = ()
     version_command: tuple[str, ...] = ()
+    build: tuple[str, ...] = ()
     debian: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -87,6 +91,7 @@ def load(name: str) -> Contender:
         roles,
         tuple(facts.get("packages", ())),
         tuple(facts.get("version", ())),
+        tuple(facts.get("build", ())),
         facts.get("debian", {}),
     )
 
@@ -102,6 +107,9 @@ def prepare(contender: Contender) -> str:
     requirements = contender.folder / "requirements.txt"
     if requirements.exists():
         _make_venv(contender, requirements.read_text("utf-8"))
+    if contender.build:
+        places = {"run": contender.run_folder, "folder": contender.folder}
+        _first_line([part.format(**places) for part in contender.build])
     return _version(contender)
 
 

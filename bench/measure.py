@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import json
 import os
@@ -208,10 +209,15 @@ def _upstream(scenario: Scenario) -> Iterator[tuple[int, int]]:
 @contextlib.contextmanager
 def _echo_server(name: str, core: int) -> Iterator[tuple[int, int]]:
     """Run a contender as the other end of those that are measured."""
+    with contender.running(_prepared(name), "echo", core=core, values={}) as found:
+        yield found
+
+
+@functools.cache
+def _prepared(name: str) -> Contender:
     one = contender.load(name)
     contender.prepare(one)
-    with contender.running(one, "echo", core=core, values={}) as found:
-        yield found
+    return one
 
 
 @contextlib.contextmanager

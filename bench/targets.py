@@ -197,7 +197,9 @@ TARGETS = (
         at_least=1.7,
         versus="nginx",
     ),
-    _echo("echo-callbacks-uws", "upwire_callbacks", "socketify", 0.9, "callbacks, to uWebSockets"),
+    _echo(
+        "echo-callbacks-uws", "upwire_callbacks", "uwebsockets", 0.9, "callbacks, to uWebSockets"
+    ),
     _echo("echo-callbacks-picows", "upwire_callbacks", "picows", 1.2, "callbacks, to picows"),
     _echo(
         "echo-callbacks-pipelined",
@@ -207,7 +209,7 @@ TARGETS = (
         "callbacks, 16 in flight, to picows",
         in_flight=16,
     ),
-    _echo("echo-uws", "upwire", "socketify", 0.8, "coroutines, to uWebSockets"),
+    _echo("echo-uws", "upwire", "uwebsockets", 0.8, "coroutines, to uWebSockets"),
     _echo("echo-picows", "upwire", "picows", 1.05, "coroutines, to picows"),
     _echo("echo-websockets", "upwire", "websockets", 3, "coroutines, to websockets"),
     _echo("echo-aiohttp", "upwire", "aiohttp", 1.7, "coroutines, to aiohttp"),

@@ -124,6 +124,16 @@ def test_one_that_cannot_say_its_version_is_unavailable(tmp_path: Path) -> None:
         contender.prepare(one)
 
 
+def test_what_is_built_is_there_and_what_does_not_build_unavailable(tmp_path: Path) -> None:
+    command = ("sh", "-c", "echo made > {run}/made")
+    one = Contender("one", "One", tmp_path, {}, build=command)
+    contender.prepare(one)
+    assert (one.run_folder / "made").read_text("utf-8") == "made\n"
+    broken = Contender("one", "One", tmp_path, {}, build=("sh", "-c", "echo no compiler; false"))
+    with pytest.raises(Unavailable, match="no compiler"):
+        contender.prepare(broken)
+
+
 def test_the_version_of_a_program_is_its_first_line(tmp_path: Path) -> None:
     one = Contender("one", "One", tmp_path, {}, version_command=("{python}", "--version"))
     assert contender.prepare(one).startswith("Python 3.")
