@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from OpenSSL import SSL
 
+from upwire.conf.directives import TABLE
 from upwire.errors import Problem
 from upwire.net.listener import show_address
 from upwire.net.stream import Address
@@ -24,7 +25,30 @@ def print_version(with_nginx: bool) -> None:
         _say(f"reads and behaves as nginx/{compatible}")
         _say(f"built with {SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode()}")
         _say("TLS SNI support enabled")
-        _say("configure arguments: --with-http_ssl_module --with-http_stub_status_module")
+        _say(f"configure arguments: {' '.join(_configured())}")
+
+
+# The modules that nginx is built with only where that was asked for, and what asks for each.
+_OPTIONAL_MODULES = {
+    "ngx_http_addition_filter_module": "--with-http_addition_module",
+    "ngx_http_auth_request_module": "--with-http_auth_request_module",
+    "ngx_http_dav_module": "--with-http_dav_module",
+    "ngx_http_gunzip_filter_module": "--with-http_gunzip_module",
+    "ngx_http_gzip_static_module": "--with-http_gzip_static_module",
+    "ngx_http_random_index_module": "--with-http_random_index_module",
+    "ngx_http_realip_module": "--with-http_realip_module",
+    "ngx_http_secure_link_module": "--with-http_secure_link_module",
+    "ngx_http_slice_filter_module": "--with-http_slice_module",
+    "ngx_http_ssl_module": "--with-http_ssl_module",
+    "ngx_http_stub_status_module": "--with-http_stub_status_module",
+    "ngx_http_sub_filter_module": "--with-http_sub_module",
+}
+
+
+def _configured() -> list[str]:
+    """Return the arguments of an nginx's configure that has the modules that we act on."""
+    acted = {row.module for rows in TABLE.values() for row in rows if row.acted}
+    return [option for module, option in _OPTIONAL_MODULES.items() if module in acted]
 
 
 def report_start(

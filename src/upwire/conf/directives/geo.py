@@ -6,5 +6,5 @@ from upwire.conf.directives.spec import TABLE, DirectiveSpec, H
 
 D = partial(DirectiveSpec, module="ngx_http_geo_module")
 ROWS: list[DirectiveSpec] = [
-    D("geo", H, TABLE, arity="12", repeats=True),
+    D("geo", H, TABLE, arity="12", repeats=True, acted=True),
 ]

@@ -6,7 +6,7 @@ from upwire.conf.directives.spec import ARRAY, FLAG, HSL, DirectiveSpec
 
 D = partial(DirectiveSpec, module="ngx_http_realip_module")
 ROWS: list[DirectiveSpec] = [
-    D("set_real_ip_from", HSL, inherits=ARRAY),
-    D("real_ip_header", HSL, default="X-Real-IP"),
-    D("real_ip_recursive", HSL, FLAG, "off"),
+    D("set_real_ip_from", HSL, inherits=ARRAY, acted=True),
+    D("real_ip_header", HSL, default="X-Real-IP", acted=True),
+    D("real_ip_recursive", HSL, FLAG, "off", acted=True),
 ]

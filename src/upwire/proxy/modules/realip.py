@@ -1,0 +1,33 @@
+"""ngx_http_realip_module: the client's address as trusted proxies give it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from upwire.proxy.forwarded import find_origin
+from upwire.proxy.request import Handled, Request
+
+
+async def change_address(request: Request) -> Handled:
+    """Take the address that a trusted client gives for its own, once for each request."""
+    settings = request.settings.real_ip
+    client = request.client
+    if settings is None or client.connected is not None:
+        return None
+    values = _values(request, settings.header)
+    if not values:
+        return None
+    connected = client.address, client.port
+    is_recursive = settings.recursive
+    origin = find_origin(connected, values, settings.trusted, is_recursive=is_recursive)
+    if origin is not None:
+        address, port = origin
+        request.client = replace(client, address=address, port=port, connected=connected)
+    return None
+
+
+def _values(request: Request, header: str) -> list[str]:
+    values = request.head.headers.get_all(header)
+    if header.lower() == "x-forwarded-for":
+        return values
+    return values[:1]
