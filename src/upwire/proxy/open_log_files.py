@@ -66,7 +66,7 @@ class OpenLogFiles:
         self._entries.clear()
 
     def _use(self, path: str, now_s: float) -> _Entry:
-        """Return the entry of a path, counted as used; a new one may take the oldest one's place."""
+        """Return the entry of a path, counted as used; a new one may displace the oldest one."""
         entry = self._entries.get(path)
         if entry is None:
             if len(self._entries) >= self._limits.files_max:
