@@ -22,7 +22,7 @@ from upwire.proxy.headers import (
 from upwire.proxy.local_end import keep_alive, local_end
 from upwire.proxy.passing import Answer, pass_on
 from upwire.proxy.request import Handled, Outcome, Request, UpstreamTry
-from upwire.proxy.response import absolute_location, build_head, note_head
+from upwire.proxy.response import absolute_location, build_head, note_head, respond
 from upwire.proxy.tls.files import CannotLoad
 from upwire.proxy.tls.upstream import UpstreamTls
 from upwire.proxy.tunnel import Tunnel
@@ -277,6 +277,8 @@ class Gateway:
         request = self._request
         assert request.http is not None
         fault = switch_fault(request.head, head)
+        if fault is not None and "Upgrade" not in request.head.headers:
+            return await self._refuse_switch(hold, attempt, fault)
         if fault is not None:
             raise TryFailed("invalid_header", fault, failure.READING_HEAD)
         fields = downstream_fields(
@@ -293,6 +295,17 @@ class Gateway:
         finally:
             self._settle(attempt)
             self._release(hold, has_failed=False)
+        return Outcome.DONE
+
+    async def _refuse_switch(self, hold: Hold, attempt: UpstreamTry, fault: str) -> Handled:
+        """Answer 502 to who did not ask for the upstream's 101.
+
+        It has no page: nginx passes such a 101 on, and no content with it, as its logs have it.
+        """
+        self._settle(attempt)
+        self._release(hold, has_failed=True)
+        self._request.log("error", f"{fault} while {failure.READING_HEAD}")
+        await respond(self._request, 502, [("Connection", "close")], b"")
         return Outcome.DONE
 
     def _release(self, hold: Hold, *, has_failed: bool, is_lost: bool = False) -> bool:

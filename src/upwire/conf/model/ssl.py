@@ -21,12 +21,14 @@ _DEFAULT_PROTOCOLS = frozenset({"TLSv1.2", "TLSv1.3"})
 def read_ssl(scope: Scope, at: Position, assembly: Assembly) -> SslSettings:
     """Return the settings of a server that begins at a place.
 
-    Without a certificate nginx looks at nothing else, and neither do we.
+    Without a certificate nginx looks at nothing else but whether clients are to be verified, and
+    neither do we.
     """
     certificates = _read_certificates(scope, assembly)
     rejects_handshake = scope.flag("ssl_reject_handshake")
+    verify_client = VerifyClient(scope.text("ssl_verify_client").lower())
     if not certificates and not rejects_handshake:
-        return SslSettings(position=at)
+        return SslSettings(verify_client=verify_client, position=at)
     settings = SslSettings(
         certificates=certificates,
         rejects_handshake=rejects_handshake,
@@ -39,7 +41,7 @@ def read_ssl(scope: Scope, at: Position, assembly: Assembly) -> SslSettings:
         session_cache=_read_session_cache(scope, assembly),
         session_timeout_s=int(parse_time(scope.text("ssl_session_timeout"), least_is_seconds=True)),
         session_tickets=scope.flag("ssl_session_tickets"),
-        verify_client=VerifyClient(scope.text("ssl_verify_client").lower()),
+        verify_client=verify_client,
         verify_depth=scope.number("ssl_verify_depth"),
         client_certificate=_file(scope, "ssl_client_certificate"),
         trusted_certificate=_file(scope, "ssl_trusted_certificate"),
