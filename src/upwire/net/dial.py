@@ -97,9 +97,27 @@ class _Attempt:
 
 async def _resolve(host: str, port: int, table: Mapping[str, str]) -> list[ResolvedAddress]:
     name = table.get(host.lower(), host).strip("[]")
+    literal = _parse_literal(name, port)
+    if literal is not None:
+        return [literal]
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     return _interleave([(family, address) for family, _, _, _, address in found])
+
+
+def _parse_literal(name: str, port: int) -> ResolvedAddress | None:
+    """Return the address that a name spells out, None for one that has to be looked up.
+
+    The system's resolver would be asked in a thread, which costs more than to connect.
+    """
+    for family, address in (
+        (socket.AF_INET, (name, port)),
+        (socket.AF_INET6, (name, port, 0, 0)),
+    ):
+        with suppress(OSError, ValueError):
+            socket.inet_pton(family, name)
+            return family, address
+    return None
 
 
 def _interleave(addresses: Sequence[ResolvedAddress]) -> list[ResolvedAddress]:

@@ -60,6 +60,7 @@ class Stream(asyncio.Protocol):
         "_closers",
         "_drainers",
         "_error",
+        "_held",
         "_is_cut",
         "_is_eof",
         "_is_lent",
@@ -93,6 +94,7 @@ class Stream(asyncio.Protocol):
         self._is_lent = False
         self._is_reading_paused = False  # the transport, for that reason or for a full buffer
         self._is_writing_paused = False
+        self._held = b""  # of write_soon()
         self._is_eof = False
         self._is_cut = False  # closed or aborted from this side
         self._is_lost = False
@@ -224,11 +226,25 @@ class Stream(asyncio.Protocol):
 
         On a connection that is gone they vanish, and `drain()` says so.
         """
+        if self._held:
+            held, self._held = self._held, b""
+            octets = held + octets
         if self._output is _Output.OPEN:
             if not self.transport.is_closing():  # asyncio would warn of a loss that it will tell
                 self.transport.write(octets)
         elif self._output is _Output.ENDED:
             raise LocalProtocolError("write after the end of our direction")
+
+    def write_soon(self, octets: bytes) -> None:
+        """Send octets in one piece with what is written next, at the latest when the loop turns.
+
+        For a head whose content may be at hand: one send() costs as much as all else of it.
+        """
+        if self._held:
+            self.write(octets)
+        elif self._output is _Output.OPEN:
+            self._held = octets
+            self._loop.call_soon(self._send_held)
 
     async def drain(self, *, timeout_s: float | None = None, doing: str = "") -> None:
         """Wait until the peer has taken enough of what was written.
@@ -261,7 +277,9 @@ class Stream(asyncio.Protocol):
     @property
     def write_buffer_octets(self) -> int:
         """How many octets were written and are not with the system yet."""
-        return 0 if self._is_lost else self.transport.get_write_buffer_size()
+        if self._is_lost:
+            return 0
+        return self.transport.get_write_buffer_size() + len(self._held)
 
     @property
     def can_write_eof(self) -> bool:
@@ -275,6 +293,7 @@ class Stream(asyncio.Protocol):
         """
         if not self.can_write_eof:
             raise LocalProtocolError("this transport has no half-close")
+        self._send_held()
         if self._output is _Output.OPEN:
             self._output = _Output.ENDED
             with contextlib.suppress(OSError):  # reset by the peer; the loop is about to tell
@@ -286,6 +305,7 @@ class Stream(asyncio.Protocol):
         A peer that takes nothing of it for CLOSE_TIMEOUT_S is cut.
         """
         if not self.is_closed:
+            self._send_held()
             self._cut()
             self._bound_close()
             if not self.transport.is_closing():  # asyncio's TLS cannot abort after a second close()
@@ -345,6 +365,7 @@ class Stream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the transport, once, as the last."""
         self._is_lost = True
+        self._held = b""
         self._error = exc
         self._output = _Output.GONE
         for timer in (self._close_timer, self._read_timer):
@@ -394,8 +415,13 @@ class Stream(asyncio.Protocol):
         else:
             self.transport.resume_reading()
 
+    def _send_held(self) -> None:
+        if self._held:
+            self.write(b"")
+
     def _cut(self) -> None:
         self._is_cut = True
+        self._held = b""
         self._output = _Output.GONE
         self._forget_unread()
         self._wake_reader()

@@ -117,13 +117,14 @@ def on_one_line(value: str) -> str:
     Variables can bring them in, as `$uri` does for %0D%0A: nginx sends them as they are. RFC 9110
     §5.5 has them replaced by spaces.
     """
-    return _LINE_ENDS.sub(" ", value).strip()
+    if not value.isprintable():
+        value = _LINE_ENDS.sub(" ", value)
+    return value.strip()
 
 
 def head_octets(first_line: str, headers: Headers) -> int:
     """Return how many octets a head takes on the wire, its empty line included."""
-    lines = sum(len(name) + len(value) + len(": \r\n") for name, value in headers.items())
-    return len(first_line) + len("\r\n\r\n") + lines
+    return len(first_line) + len("\r\n\r\n") + headers.octets
 
 
 def _rewrite_refresh(value: str, redirects: Iterable[ProxyRewrite], lookup: Lookup) -> str:

@@ -7,10 +7,11 @@ import pytest
 from kit import virtual_time
 from kit.memory_stream import memory_pair
 from upwire.errors import LocalProtocolError, RemoteProtocolError, StreamError
-from upwire.net.http1.message import NO_CONTENT, ContentWriter, MessageReader
+from upwire.net.http1.message import ContentWriter, MessageReader
 from upwire.net.stream import Stream
 from upwire.wire.http1 import (
     DEFAULT_LIMITS,
+    NO_CONTENT,
     BodyKind,
     Framing,
     RequestHeadParser,

@@ -152,7 +152,10 @@ class ContentWriter:
             if len(octets) > self._left_octets:
                 raise LocalProtocolError("more content than the head declares")
             self._left_octets -= len(octets)
-        self._stream.write(head + octets)
+        if octets or self.is_complete:
+            self._stream.write(head + octets)
+        else:
+            self._stream.write_soon(head)
         if not self._stream.is_drained:
             await self._stream.drain(timeout_s=self._timeout_s, doing=self._doing)
 
