@@ -11,6 +11,7 @@ from upwire.net.http1 import HttpConnection, HttpExchange, HttpTimeouts
 from upwire.net.stream import Address, Stream
 from upwire.proxy.cycle import Cycle
 from upwire.proxy.exchange import Exchange
+from upwire.proxy.proxy_protocol import read_proxy_header
 from upwire.proxy.request import ClientFacts, Request
 from upwire.proxy.response import build_head, note_head, server_signature
 from upwire.proxy.route import ListenAddress
@@ -26,9 +27,14 @@ _TIMED_OUT = 408
 async def accept(
     stream: Stream, bound: ListenAddress, number: int, current: Callable[[], Cycle]
 ) -> Downstream | None:
-    """Return a client's connection, ready for requests; None where its TLS handshake failed."""
+    """Return a client's connection, ready for requests.
+
+    None where what comes before them failed: the PROXY protocol, or the TLS handshake.
+    """
     cycle = current()
     client = _meet(stream, bound, number, cycle)
+    if client.servers.is_proxied and not await read_proxy_header(stream, client, cycle):
+        return None
     upper: Stream | None = stream
     if client.servers.is_tls:
         upper = await shake_hands(stream, client, cycle)

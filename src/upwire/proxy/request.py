@@ -20,6 +20,7 @@ from upwire.proxy.tls.client import ClientTls
 from upwire.proxy.upstream import Hold
 from upwire.wire.fields import Headers
 from upwire.wire.http1 import RequestHead
+from upwire.wire.proxy_protocol import ProxyHeader
 
 if TYPE_CHECKING:
     from upwire.proxy.body import Body
@@ -81,7 +82,7 @@ class ClientFacts:
     """A connection of a client. number: nginx's $connection. requests: how many it has sent.
 
     tls: what is known of its handshake; None in the clear. connected: the address and port that
-    connected, where `real_ip_header` named another.
+    connected, where `real_ip_header` named another. proxied: what the PROXY protocol said.
     """
 
     number: int
@@ -94,6 +95,7 @@ class ClientFacts:
     tls: ClientTls | None = None
     requests: int = 0
     connected: tuple[str, int] | None = None
+    proxied: ProxyHeader | None = None
 
     @property
     def is_tls(self) -> bool:

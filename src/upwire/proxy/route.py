@@ -139,13 +139,23 @@ class LocationTable:
 
 
 class ServerTable:
-    """The servers of one listen address, found by name. is_tls: clients speak TLS there."""
+    """The servers of one listen address, found by name.
 
-    __slots__ = ("_exact", "_leading", "_regexes", "_trailing", "default", "is_tls")
+    is_tls: clients speak TLS there. is_proxied: the PROXY protocol comes before it.
+    """
 
-    def __init__(self, servers: Iterable[tuple[Server, bool]], *, is_tls: bool = False) -> None:
+    __slots__ = ("_exact", "_leading", "_regexes", "_trailing", "default", "is_proxied", "is_tls")
+
+    def __init__(
+        self,
+        servers: Iterable[tuple[Server, bool]],
+        *,
+        is_tls: bool = False,
+        is_proxied: bool = False,
+    ) -> None:
         """servers: in the file's order, each with whether it is the `default_server`."""
         self.is_tls = is_tls
+        self.is_proxied = is_proxied
         self._exact: dict[str, Server] = {}
         self._leading: dict[str, Server] = {}
         self._trailing: dict[str, Server] = {}
@@ -211,14 +221,21 @@ class Router:
     def __init__(self, config: Config) -> None:
         groups: dict[ListenAddress, list[tuple[Server, bool]]] = {}
         tls_addresses: set[ListenAddress] = set()
+        proxied_addresses: set[ListenAddress] = set()
         for server in config.servers:
             for listen in server.listens:
                 address = (listen.unix, 0) if listen.unix else (listen.host, listen.port)
                 groups.setdefault(address, []).append((server, listen.is_default_server))
                 if listen.ssl:
                     tls_addresses.add(address)
+                if listen.proxy_protocol:
+                    proxied_addresses.add(address)
         self._servers = {
-            address: ServerTable(servers, is_tls=address in tls_addresses)
+            address: ServerTable(
+                servers,
+                is_tls=address in tls_addresses,
+                is_proxied=address in proxied_addresses,
+            )
             for address, servers in groups.items()
         }
         self._locations = {id(server): LocationTable(server.locations) for server in config.servers}

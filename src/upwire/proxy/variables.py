@@ -21,6 +21,7 @@ from upwire.proxy.modules.static import map_to_path
 from upwire.proxy.request import Request, UpstreamTry
 from upwire.proxy.route import Captures
 from upwire.wire.fields import Headers
+from upwire.wire.proxy_protocol import ProxyHeader
 
 Reader = Callable[[Request], str | None]
 
@@ -169,6 +170,20 @@ def _forwarded_for(request: Request) -> str:
 # The client, the request and the response
 
 
+def _proxied(read: Callable[[ProxyHeader], str]) -> Reader:
+    def read_header(request: Request) -> str:
+        header = request.client.proxied
+        return read(header) if header is not None else ""
+
+    return read_header
+
+
+def _proxy_tlv(request: Request, name: str) -> str | None:
+    header = request.client.proxied
+    value = header.tlv(name) if header is not None else None
+    return value.decode("latin-1") if value is not None else None
+
+
 def _connected(request: Request) -> tuple[str, int]:
     client = request.client
     return client.connected or (client.address, client.port)
@@ -243,6 +258,10 @@ READERS: dict[str, Reader] = {
     "proxy_port": _proxy_port,
     "request_body": _body_text,
     "request_body_file": lambda request: request.body.path if request.body is not None else None,
+    "proxy_protocol_addr": _proxied(lambda header: header.source),
+    "proxy_protocol_port": _proxied(lambda header: str(header.source_port)),
+    "proxy_protocol_server_addr": _proxied(lambda header: header.destination),
+    "proxy_protocol_server_port": _proxied(lambda header: str(header.destination_port)),
     "query_string": lambda request: request.args or None,
     "realpath_root": _real_root,
     "realip_remote_addr": lambda request: _connected(request)[0],
@@ -281,6 +300,7 @@ READERS: dict[str, Reader] = {
 FAMILIES: dict[str, Callable[[Request, str], str | None]] = {
     "http_": lambda request, name: _field(request.head.headers, name),
     "arg_": _argument,
+    "proxy_protocol_tlv_": _proxy_tlv,
     "cookie_": lambda request, name: _cookie(request.head.headers.get_all("Cookie"), name),
     "sent_http_": lambda request, name: _field(request.reply.fields, name),
     "upstream_http_": lambda request, name: _field(request.upstream_fields, name),

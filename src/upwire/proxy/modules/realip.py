@@ -14,7 +14,8 @@ async def change_address(request: Request) -> Handled:
     client = request.client
     if settings is None or client.connected is not None:
         return None
-    values = _values(request, settings.header)
+    proxied = client.proxied if settings.header == "proxy_protocol" else None
+    values = [proxied.source] if proxied is not None else _values(request, settings.header)
     if not values:
         return None
     connected = client.address, client.port
@@ -22,12 +23,13 @@ async def change_address(request: Request) -> Handled:
     origin = find_origin(connected, values, settings.trusted, is_recursive=is_recursive)
     if origin is not None:
         address, port = origin
+        port = proxied.source_port if proxied is not None else port
         request.client = replace(client, address=address, port=port, connected=connected)
     return None
 
 
 def _values(request: Request, header: str) -> list[str]:
-    values = request.head.headers.get_all(header)
+    values: list[str] = request.head.headers.get_all(header)
     if header.lower() == "x-forwarded-for":
         return values
     return values[:1]
