@@ -2,6 +2,8 @@
 # make test    everything that continuous integration checks
 # make bench   Upwire against others on this machine: ARGS="echo --rounds 3"
 # make fuzz    each parser against mutated octets, 20 seconds each: SECONDS=300
+# make nginx-tests NGINX_TESTS=FOLDER  the named files of nginx's own suite, from a checkout of it
+# make reload-test  ten reloads with 200 tunnels and requests under way
 # make sanitize  the tests of the compiled modules under AddressSanitizer and UBSan
 # PYTHON=python3.13 uses another Python, in a virtual environment of its own.
 
@@ -20,7 +22,7 @@ SOURCES := $(shell find src -type f -not -name '*.pyc' -not -path '*.egg-info/*'
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: demo test lint types test-compiled test-pure autobahn bench fuzz sanitize clean
+.PHONY: demo test lint types test-compiled test-pure autobahn nginx-tests reload-test bench fuzz sanitize clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package
@@ -46,6 +48,14 @@ test-pure: $(VENV)/.dev $(VENV)/.package
 autobahn: $(VENV)/.dev $(VENV)/.package
 	PYTHONPATH= UPWIRE_EXPECT=compiled $(BIN)/python tests/conformance/autobahn.py $(ARGS)
 	PYTHONPATH=$(CURDIR)/src UPWIRE_EXPECT=pure $(BIN)/python tests/conformance/autobahn.py $(ARGS)
+
+nginx-tests: $(VENV)/.dev $(VENV)/.package
+	@test -n "$(NGINX_TESTS)" || { echo "name a checkout: make nginx-tests NGINX_TESTS=FOLDER"; exit 2; }
+	PYTHONPATH= $(BIN)/python tests/conformance/nginx_tests.py $(NGINX_TESTS) $(ARGS)
+
+reload-test: $(VENV)/.dev $(VENV)/.package
+	PYTHONPATH= UPWIRE_RELOAD_TUNNELS=200 UPWIRE_RELOADS=10 \
+	  $(BIN)/python -m pytest tests/system/test_reload.py $(ARGS)
 
 bench: $(VENV)/.dev $(VENV)/.package
 	PYTHONPATH= $(BIN)/python -m bench $(ARGS)
