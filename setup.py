@@ -15,6 +15,7 @@ MODULES = (
     "upwire.net.websocket._channel",
     "upwire.net.websocket._engine",
     "upwire.net.websocket._link",
+    "upwire.net.websocket._receiver",
     "upwire.net.websocket.receive_queue",
     "upwire.wire._codec",
     "upwire.wire._headers",

@@ -1,13 +1,13 @@
 # What other compiled modules take from _channel.py, and the layout that this needs.
 
 from upwire.net.websocket._link cimport Link
+from upwire.net.websocket._receiver cimport Receiver
 from upwire.net.websocket.receive_queue cimport ReceiveQueue
 from upwire.wire.websocket cimport Connection
 
 
 cdef class Cork:
     cdef readonly bint is_open
-    cdef public bint has_woken
     cdef list _channels
 
     cdef close(self)
@@ -32,12 +32,15 @@ cdef class Channel:
     cdef Link _link  # the stream, if it is one
     cdef Cork _cork  # of its engine
     cdef public list _frames  # that went or came and were not shown
-    cdef object _receiver
+    cdef Receiver _receiver  # once somebody waited in recv()
+    cdef readonly bint _is_receiving  # somebody waits there now
+    cdef bint _is_batch  # the engine has called, and wakes by itself
     cdef object _look_ahead
     cdef bint _is_processing
     cdef bint _is_corked
 
     cdef receive(self, const unsigned char *octets, Py_ssize_t n)
+    cdef object _take_message(self)
     cdef _see_ahead(self)
     cdef bint _is_listening(self) noexcept
     cdef _take_input(self, bint is_ahead)

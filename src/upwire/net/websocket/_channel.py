@@ -11,8 +11,8 @@ the same file runs, slower, and without an engine.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Iterable
-from typing import Any
+from collections.abc import AsyncIterable, Coroutine, Iterable
+from typing import Any, Self
 
 try:
     import cython  # the compiler looks for this very line
@@ -26,10 +26,12 @@ from upwire.wire.websocket import Event, Fragments, FrameInfo, Message
 
 if cython.compiled:
     from cython.cimports.upwire.net.websocket._link import Link
+    from cython.cimports.upwire.net.websocket._receiver import Receiver
     from cython.cimports.upwire.net.websocket.receive_queue import ReceiveQueue
     from cython.cimports.upwire.wire.websocket import Connection
 else:
     from upwire.net.websocket._link import Link
+    from upwire.net.websocket._receiver import Receiver
     from upwire.net.websocket.receive_queue import ReceiveQueue
     from upwire.wire.websocket import Connection
 
@@ -53,19 +55,17 @@ CORKED_OCTETS = 64 * 1024
 class Cork:
     """Holds back what is sent while a batch of reads is handled, so that it leaves together.
 
-    is_open: nothing is held back. has_woken: tasks were woken, and send later than the batch.
+    is_open: nothing is held back.
     """
 
     def __init__(self) -> None:
         self.is_open = True
-        self.has_woken = False
         self._channels: list[Channel] = []
 
     @cython.cfunc
     def close(self) -> None:
         """Hold back from now on."""
         self.is_open = False
-        self.has_woken = False
 
     @cython.ccall
     def pull(self) -> None:
@@ -104,7 +104,9 @@ class Channel:
         self._cork = cork
         self._queue = queue
         self._loop = asyncio.get_running_loop()
-        self._receiver: asyncio.Future[None] | None = None
+        self._receiver: Receiver | None = None
+        self._is_receiving = False
+        self._is_batch = False
         self._callbacks: Callbacks | None = None
         self._frames = frames
         self._send_buffer_octets = send_buffer_octets
@@ -121,12 +123,25 @@ class Channel:
 
     # Receiving
 
-    async def recv(self) -> str | bytes:
+    def recv(self) -> Coroutine[Any, Any, str | bytes]:
         """Return the next message: text as str, binary as bytes.
 
         Raises ConnectionClosed behind the last message.
         """
-        if self._receiver is not None:
+        return self._receive(is_iteration=False)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Coroutine[Any, Any, str | bytes]:
+        """Return the next message; the iteration ends where the WebSocket closes normally.
+
+        Raises ConnectionClosed where it ends otherwise.
+        """
+        return self._receive(is_iteration=True)
+
+    async def _receive(self, is_iteration: cython.bint) -> str | bytes:
+        if self._is_receiving:
             raise LocalProtocolError("another task waits in recv() already")
         if self._callbacks is not None:
             raise LocalProtocolError("the messages of this WebSocket go to its callbacks")
@@ -135,20 +150,26 @@ class Channel:
             if self._queue.messages:
                 break
             if self._ending is not None:
+                if is_iteration and self._ending.is_normal:
+                    raise StopAsyncIteration
                 raise self._ending.error()
-            self._receiver = self._loop.create_future()
+            if self._receiver is None:
+                self._receiver = Receiver(self._loop)
+            self._sends_in_a_row = 0
+            self._is_receiving = True
             try:
                 await self._receiver
             finally:
-                self._receiver = None
+                self._is_receiving = False
+        return self._take_message()
+
+    @cython.cfunc
+    def _take_message(self) -> object:
         was_full: cython.bint = self._queue.is_full
         message = self._queue.take()
         if was_full and not self._queue.is_full:
             self._listen()
         return message
-
-    def _is_receiving(self) -> bool:
-        return self._receiver is not None
 
     def octets_received(self, octets: bytes) -> None:
         """Take from a Stream what the peer sent."""
@@ -164,9 +185,15 @@ class Channel:
         self.has_heard = True
         if self._ending is None:
             self._connection._parser.borrow(octets, n)
+            self._is_batch = True
             try:
                 self._take_input(False)
+                self._is_batch = False
+                if self._is_receiving and (self._queue.messages or self._ending is not None):
+                    assert self._receiver is not None
+                    self._receiver.step()
             finally:
+                self._is_batch = False
                 self._connection._parser.settle()
             self._see_ahead()
 
@@ -279,10 +306,9 @@ class Channel:
 
     @cython.cfunc
     def _wake(self) -> None:
-        if self._receiver is not None and not self._receiver.done():
-            if self._cork is not None:
-                self._cork.has_woken = True
-            self._receiver.set_result(None)
+        """Let the one who waits in recv() go on; in a batch, at its end and at once."""
+        if self._receiver is not None and self._is_receiving and not self._is_batch:
+            self._receiver.wake()
 
     # Sending
 

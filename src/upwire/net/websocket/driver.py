@@ -55,10 +55,7 @@ class _Driver:
 
     def _step(self) -> None:
         self.engine.step()
-        if self.engine.cork.has_woken:  # behind the tasks, which come first in the loop's queue
-            asyncio.get_running_loop().call_soon(self.engine.cork.pull)
-        else:
-            self.engine.cork.pull()
+        self.engine.cork.pull()
         if self.engine.is_busy:
             self._take_news()
 

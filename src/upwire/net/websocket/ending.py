@@ -15,6 +15,11 @@ class Ending:
     reason: str
     is_remote: bool
 
+    @property
+    def is_normal(self) -> bool:
+        """Whether both sides were told."""
+        return self.error().is_normal
+
     def error(self) -> ConnectionClosed:
         """Return a new exception: one that is raised again would gather everyone's traceback."""
         return ConnectionClosed(self.code, self.reason, is_remote=self.is_remote)

@@ -167,23 +167,6 @@ class WebSocket(Channel):
     def close_reason(self) -> str | None:
         return None if self._ending is None else self._ending.reason
 
-    # Receiving
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> str | bytes:
-        """Return the next message; the iteration ends where the WebSocket closes normally.
-
-        Raises ConnectionClosed where it ends otherwise.
-        """
-        try:
-            return await self.recv()
-        except ConnectionClosed as closed:
-            if closed.is_normal:
-                raise StopAsyncIteration from None
-            raise
-
     # Sending
 
     async def _send_slowly(self, message: Data | Iterable[Data] | AsyncIterable[Data]) -> None:
@@ -251,7 +234,7 @@ class WebSocket(Channel):
         First on_open, then with those that wait for recv(), which raises LocalProtocolError
         meanwhile. None goes back to recv(). Raises LocalProtocolError while a task waits there.
         """
-        if self._is_receiving():
+        if self._is_receiving:
             raise LocalProtocolError("a task waits in recv()")
         self._callbacks = callbacks
         if callbacks is None:
