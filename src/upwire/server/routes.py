@@ -10,14 +10,14 @@ from typing import TypeVar, Unpack
 from urllib.parse import unquote_to_bytes
 
 from upwire.errors import LocalProtocolError
-from upwire.net.websocket import WebSocket
-from upwire.server.handler import check_handler
+from upwire.net.websocket import Callbacks, WebSocket
+from upwire.server.handler import check_handler, check_websocket_handler
 from upwire.server.options import EndpointKeywords, EndpointOptions
 from upwire.server.request import Request
 from upwire.server.response import Response
 from upwire.server.static import StaticFolder
 
-WebSocketHandler = Callable[[WebSocket], Awaitable[None]]
+WebSocketHandler = Callable[[WebSocket], Awaitable[None]] | Callbacks
 HttpHandler = Callable[[Request], Awaitable[Response]]
 
 _WS = TypeVar("_WS", bound=WebSocketHandler)
@@ -81,13 +81,14 @@ class Routes:
     def websocket(self, path: str, **overrides: Unpack[EndpointKeywords]) -> Callable[[_WS], _WS]:
         """Return a decorator that makes the function the handler of the path's WebSockets.
 
+        `routes.websocket("/path")(callbacks)` does so with an object of Callbacks.
         overrides replace the server's own origins, subprotocols, limits and so on there.
         """
 
         EndpointOptions(**overrides)  # raises for a wrong one here, not at the first handshake
 
         def add(handler: _WS) -> _WS:
-            check_handler(handler, "ws")
+            check_websocket_handler(handler)
             resource = self._resource_at(path)
             if resource.websocket is not None:
                 raise LocalProtocolError(f"{path} has a WebSocket handler already")

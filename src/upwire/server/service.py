@@ -22,9 +22,9 @@ from upwire.errors import (
 from upwire.net.http1 import HttpConnection, HttpExchange
 from upwire.net.listener import Listener, show_address
 from upwire.net.stream import Address, Stream
-from upwire.net.websocket import WebSocket
+from upwire.net.websocket import Callbacks, WebSocket
 from upwire.server.answer import date, error_response, refuse, send
-from upwire.server.handler import check_handler, handler_name
+from upwire.server.handler import check_websocket_handler, handler_name
 from upwire.server.options import ServerKeywords, ServerOptions
 from upwire.server.request import Request
 from upwire.server.response import Response
@@ -63,7 +63,7 @@ def serve(
     ssl: SSLContext | None = None,
     **options: Unpack[ServerKeywords],
 ) -> Server:
-    """Make a server of WebSockets: a handler that gets each one, or Routes.
+    """Make a server of WebSockets: a handler that gets each one, Callbacks, or Routes.
 
         async with upwire.serve(handler, "127.0.0.1", 8080) as server:
             await server.wait_closed()
@@ -322,7 +322,7 @@ class _Opened:
 
 def _always(handler: WebSocketHandler) -> Callable[[str], Match]:
     """Return a match of every path with one handler. Raises LocalProtocolError if it is none."""
-    check_handler(handler, "ws")
+    check_websocket_handler(handler)
     match = Match(Resource(WebSocketEndpoint(handler)), {})
     return lambda path: match
 
@@ -398,7 +398,13 @@ def _is_of_client(error: Exception, exchange: HttpExchange) -> bool:
 
 
 async def _run_handler(handler: WebSocketHandler, ws: WebSocket) -> None:
-    """Run a handler and begin to close: with 1000, or where it failed 1011 and no details."""
+    """Run a handler and begin to close: with 1000, or where it failed 1011 and no details.
+
+    Callbacks close when they like.
+    """
+    if isinstance(handler, Callbacks):
+        ws.push_to(handler)
+        return
     try:
         await handler(ws)
     except (ConnectError, HandshakeRefused) as error:  # of a server that the handler asked
