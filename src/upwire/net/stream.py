@@ -50,8 +50,8 @@ class Stream(asyncio.Protocol):
 
     It starts in pull mode, where `read()` takes what has come; `push_to()` changes the mode.
     TCP_NODELAY is on. Cancelling a wait loses no octets. Over TLS the end of the connection is
-    the peer's end, with a closure alert or without: asyncio does not tell them apart, nor does
-    nginx (RFC 9112 §9.8 would). A content that is cut still shows by its framing.
+    the peer's end, with a closure alert or without (see `is_truncated`). A content that is cut
+    still shows by its framing.
     """
 
     __slots__ = (
@@ -126,6 +126,14 @@ class Stream(asyncio.Protocol):
     def is_eof(self) -> bool:
         """Whether the peer has ended its direction; octets before the end may still be unread."""
         return self._is_eof
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether the peer's end came without the alert that TLS has for it (RFC 8446 §6.1).
+
+        Anybody on the way may have made it then. Only the proxy's TLS tells; asyncio's does not.
+        """
+        return bool(self.transport.get_extra_info("is_truncated"))
 
     @property
     def unread_octets(self) -> int:

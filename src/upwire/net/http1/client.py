@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from upwire.errors import LocalProtocolError, RemoteProtocolError
+from upwire.errors import LocalProtocolError, RemoteProtocolError, StreamError
 from upwire.net.http1.message import ContentWriter, MessageReader
 from upwire.net.stream import Stream
 from upwire.wire.http1 import (
@@ -148,11 +148,17 @@ class HttpClientConnection:
         """Return the next octets of the response's content, b"" at its end.
 
         Raises StreamError where it is cut short or nothing comes within timeout_s, and
-        RemoteProtocolError for a broken chunked coding.
+        RemoteProtocolError for a broken chunked coding. Where only the connection's end ends it,
+        an end that TLS does not vouch for is a cut (RFC 9112 §9.8).
         """
         if self._response is None:
             raise LocalProtocolError("the response's head comes first")
-        return await self._reader.read_content(timeout_s=timeout_s, doing="reading response")
+        doing = "reading response"
+        octets = await self._reader.read_content(timeout_s=timeout_s, doing=doing)
+        is_end = not octets and self.framing.kind is BodyKind.UNTIL_CLOSE
+        if is_end and self.stream.is_truncated:
+            raise StreamError("connection was ended without a closure alert", doing=doing)
+        return octets
 
     def switch(self) -> Stream:
         """Hand the Stream over after a 101, with what the server sent behind its head.

@@ -20,6 +20,7 @@ RECORD_OCTETS = 16384
 
 _RECORD_COST_OCTETS = 128  # header, tag and padding of any cipher
 _FLIGHTS_MAX = 2  # a server asks for another ClientHello once at most
+_HEADER_OCTETS = 5
 _FLIGHT_OCTETS = 16384  # read at once of a handshake's output
 
 
@@ -63,14 +64,17 @@ class TlsTransport(asyncio.Transport):
         "_drain",
         "_flights",
         "_has_ended",
+        "_header",
         "_is_closing",
         "_is_eof",
         "_is_reading_paused",
         "_is_truncated",
+        "_left_octets",
         "_loop",
         "_protocol",
         "_record_octets",
         "_stream",
+        "_whole_records",
     )
 
     def __init__(self, stream: Stream, connection: SSL.Connection, record_octets: int) -> None:
@@ -87,6 +91,9 @@ class TlsTransport(asyncio.Transport):
         self._has_ended = False  # our closure alert is sent
         self._is_closing = False
         self._flights: list[bytes] = []
+        self._header = b""  # the beginning of a record's, of which the rest has not come
+        self._left_octets = 0  # of a record that has begun to come
+        self._whole_records = 0  # that OpenSSL has not been asked for
 
     @property
     def connection(self) -> SSL.Connection:
@@ -114,7 +121,7 @@ class TlsTransport(asyncio.Transport):
                 raise StreamError(
                     "peer closed connection in SSL handshake", doing="SSL_do_handshake()"
                 )
-            self._connection.bio_write(octets)
+            self._feed(octets)
 
     def take_flights(self) -> list[bytes]:
         """Return what we sent first; a server's shows whether a session was resumed."""
@@ -126,6 +133,7 @@ class TlsTransport(asyncio.Transport):
         upper = Stream()
         self._protocol = upper
         upper.connection_made(self)
+        self._whole_records = max(self._whole_records, 1)  # of a handshake, or behind it
         self._decrypt()
         self._stream.push_to(self)
         return upper
@@ -217,7 +225,7 @@ class TlsTransport(asyncio.Transport):
     def octets_received(self, octets: bytes) -> None:
         """Decrypt what came, and deliver it."""
         if not self._is_eof:
-            self._connection.bio_write(octets)
+            self._feed(octets)
             self._decrypt()
 
     def eof_received(self) -> None:
@@ -243,35 +251,53 @@ class TlsTransport(asyncio.Transport):
             if not self._is_reading_paused:
                 self._stream.resume()
 
+    def _feed(self, octets: bytes) -> None:
+        """Give OpenSSL octets, and count the records that are whole by them.
+
+        So it is asked for as many as it has: an answer that there is no more costs as much as
+        the decryption of a small record.
+        """
+        self._connection.bio_write(octets)
+        if self._header:
+            octets = self._header + octets
+            self._header = b""
+        end, at = len(octets), self._left_octets
+        if 0 < at <= end:
+            self._whole_records += 1
+        while at <= end - _HEADER_OCTETS:
+            at += _HEADER_OCTETS + (octets[at + 3] << 8 | octets[at + 4])
+            if at <= end:
+                self._whole_records += 1
+        if at <= end:
+            self._header = octets[at:]
+        self._left_octets = max(at - end, 0)
+
     def _decrypt(self) -> None:
-        """Deliver what the records hold, until the upper Stream is full."""
+        """Deliver what the whole records hold, until the upper Stream is full."""
         receive = self._connection.recv
-        has_content = False
-        while not self._is_reading_paused and not self._is_closing and not self._is_eof:
+        while self._whole_records and not self._is_reading_paused and not self._is_eof:
+            self._whole_records -= 1
             try:
                 octets = receive(RECORD_OCTETS)
             except SSL.WantReadError:
-                break
+                self._whole_records = 0
+                self._send_flight()  # it was a message of TLS itself, which may want an answer
+                return
             except SSL.ZeroReturnError:
                 self._tell_eof()
-                break
+                return
             except SSL.Error as error:
                 self._fail(error)
-                break
-            has_content = True
-            if self._protocol is not None:
+                return
+            if self._protocol is not None and not self._is_closing:
                 self._protocol.data_received(octets)
-        if not has_content:  # a message of TLS itself, which may want an answer
-            self._send_flight()
 
     def _send_records(self, limit_octets: int) -> None:
-        """Send what OpenSSL has made of content, which is no more than limit_octets as a rule."""
-        with contextlib.suppress(SSL.WantReadError):
-            while True:
-                records = self._connection.bio_read(limit_octets)
-                self._stream.write(records)
-                if len(records) < limit_octets:
-                    return
+        """Send what OpenSSL has made of content, which is less than limit_octets as a rule."""
+        records = self._connection.bio_read(limit_octets)
+        self._stream.write(records)
+        if len(records) == limit_octets:
+            self._send_flight()
 
     def _send_flight(self) -> None:
         """Send what OpenSSL has to say beside content."""
