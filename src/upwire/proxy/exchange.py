@@ -22,6 +22,7 @@ from upwire.proxy.modules import (
     ssl,
     static,
     stub_status,
+    try_files,
 )
 from upwire.proxy.output import Refused
 from upwire.proxy.request import Handled, Outcome, Phase, Request
@@ -77,7 +78,7 @@ PHASES: tuple[tuple[Phase, tuple[Handler, ...]], ...] = (
     (Phase.REWRITE, (rewrite.run_for_location,)),
     (Phase.PREACCESS, (realip.change_address, limit_req.check, limit_conn.check)),
     (Phase.ACCESS, (access.check, auth_basic.check, auth_request.check)),
-    (Phase.PRECONTENT, ()),
+    (Phase.PRECONTENT, (try_files.choose,)),
     (
         Phase.CONTENT,
         (refuse_unknown_handler, proxy.answer, stub_status.answer, index.answer, static.answer),

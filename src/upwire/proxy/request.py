@@ -122,6 +122,7 @@ class Request:
     uri and args change with internal redirects; target keeps what the client wrote.
     body: the content, once it was read or is passed on. passed_authority: where variables in
     `proxy_pass` led.
+    adds_uri_to_alias: `try_files` found the path behind the alias of a location by expression.
     is_location_valid: the location is the one for the path, not so after `rewrite ... break`.
     entry: the phase to go on from after a RESTART. is_last: the connection ends after nginx's own
     page. status_override: what `error_page` answers in an error's place.
@@ -136,6 +137,7 @@ class Request:
 
     __slots__ = (
         "added_fields",
+        "adds_uri_to_alias",
         "args",
         "at_end",
         "beside",
@@ -241,6 +243,7 @@ class Request:
         self.entry = Phase.POST_READ
         self.is_last = False
         self.is_location_valid = True
+        self.adds_uri_to_alias = False
         self.is_error_page = False
         self.status_override: int | None = None
 
@@ -290,9 +293,19 @@ class Request:
         self.is_uri_changed = self.is_location_valid = True
         return self.enter(Phase.SERVER_REWRITE)
 
+    def enter_named(self, name: str) -> Handled:
+        """Go on in the location `@name`, and say what follows: 500 where there is none."""
+        location = self.cycle.router.locations_of(self.server).find_named(name)
+        if location is None:
+            self.log("error", f'could not find named location "@{name}"')
+            return 500
+        self.settle(location)
+        return self.enter(Phase.REWRITE)
+
     def enter(self, phase: Phase) -> Handled:
         """Count a jump within the proxy, and go on from a phase."""
         self.is_internal = True
+        self.adds_uri_to_alias = False
         self.entry = phase
         self.internal_redirects += 1
         if self.internal_redirects > INTERNAL_REDIRECTS_MAX:

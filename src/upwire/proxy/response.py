@@ -88,6 +88,9 @@ async def send_head(request: Request, head: OutputHead, *, is_held: bool = False
     """
     if request.status_override is not None:
         head.status, head.reason = request.status_override, None
+        head.has_content = head.status not in (204, 304)
+    if not head.has_content:
+        head.length = None
     for name, value in request.added_fields:
         head.fields.add(name, value)
     client = _Client(request) if request.main is request else None
@@ -127,8 +130,7 @@ async def respond(
     request: Request, status: int, fields: list[tuple[str, str]], content: bytes
 ) -> None:
     """Send a whole response; a HEAD request, 204 and 304 get its head alone."""
-    length = None if status in (204, 304) else len(content)
-    await send_head(request, OutputHead(status, fields, length), is_held=True)
+    await send_head(request, OutputHead(status, fields, len(content)), is_held=True)
     if content:
         await send(request, content)
     await finish(request)

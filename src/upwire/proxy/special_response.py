@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from upwire.conf.model import ErrorPage
 from upwire.proxy.headers import on_one_line
-from upwire.proxy.request import Handled, Outcome, Phase, Request
+from upwire.proxy.request import Handled, Outcome, Request
 from upwire.proxy.response import absolute_location, phrase, respond, server_signature
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -44,8 +44,8 @@ def page_content(status: int, detail: str, signature: str) -> bytes:
     title = f"{status} {phrase(status)}"
     explained = f"<p>{detail}</p>\r\n" if detail else ""
     return (
-        f'<!doctype html>\r\n<html lang="en">\r\n<title>{title}</title>\r\n'
-        f"<h1>{title}</h1>\r\n{explained}<hr>\r\n<p>{signature}</p>\r\n</html>\r\n"
+        f'<!doctype html>\r\n<html lang="en">\r\n<head><title>{title}</title></head>\r\n<body>\r\n'
+        f"<h1>{title}</h1>\r\n{explained}<hr>\r\n<p>{signature}</p>\r\n</body>\r\n</html>\r\n"
     ).encode("latin-1")
 
 
@@ -72,6 +72,8 @@ def _find_page(request: Request, status: int) -> ErrorPage | None:
 
 async def _answer_with_page(request: Request, status: int, page: ErrorPage) -> Handled:
     request.status_override = status if page.answer is None else page.answer or None
+    if status in _REDIRECTS and request.redirect_to:
+        request.added_fields.append(("Location", _location(request)))
     uri = page.uri.render(request.lookup)
     if uri.startswith("/"):
         if request.method != "HEAD":
@@ -79,20 +81,16 @@ async def _answer_with_page(request: Request, status: int, page: ErrorPage) -> H
         path, _, args = uri.partition("?")
         return request.redirect_internally(path, args)
     if uri.startswith("@"):
-        return _enter_named(request, uri[1:])
+        return request.enter_named(uri[1:])
     shown, request.status_override = request.status_override, None
     request.redirect_to = uri
     await _send_page(request, shown if shown in _REDIRECTS else 302, "")
     return Outcome.DONE
 
 
-def _enter_named(request: Request, name: str) -> Handled:
-    location = request.cycle.router.locations_of(request.server).find_named(name)
-    if location is None:
-        request.log("error", f'could not find named location "@{name}"')
-        return 500
-    request.settle(location)
-    return request.enter(Phase.REWRITE)
+def _location(request: Request) -> str:
+    where = on_one_line(request.redirect_to)
+    return absolute_location(request, where) if where.startswith("/") else where
 
 
 async def _send_page(request: Request, shown: int, detail: str) -> None:
@@ -101,10 +99,9 @@ async def _send_page(request: Request, shown: int, detail: str) -> None:
     if content:
         fields.append(("Content-Type", "text/html"))
     if shown in _REDIRECTS and request.redirect_to:
-        where = on_one_line(request.redirect_to)
-        fields.append(
-            ("Location", absolute_location(request, where) if where.startswith("/") else where)
-        )
+        others = [field for field in request.added_fields if field[0] != "Location"]
+        request.added_fields[:] = others
+        fields.append(("Location", _location(request)))
     if shown in ENDS_CONNECTION or request.is_last:
         fields.append(("Connection", "close"))
     await respond(request, shown, fields, content)

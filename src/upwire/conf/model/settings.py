@@ -18,6 +18,7 @@ from upwire.conf.model.logs import (
 from upwire.conf.model.proxy import read_proxy
 from upwire.conf.model.proxy_rewrites import Place
 from upwire.conf.model.resolver import effective_resolver
+from upwire.conf.model.try_files import read_try_files
 from upwire.conf.model.types import (
     AddHeader,
     ClientBody,
@@ -25,6 +26,7 @@ from upwire.conf.model.types import (
     LocationSettings,
     MatchKind,
 )
+from upwire.conf.model.types.try_files import TryFiles
 from upwire.conf.syntax import Directive
 from upwire.conf.values import parse_number, parse_time
 from upwire.conf.variables import Template
@@ -76,6 +78,7 @@ def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSet
         internal=bool(scope.own("internal")),
         max_ranges=_read_max_ranges(scope),
         if_modified_since=scope.text("if_modified_since").lower(),
+        try_files=_read_try_files(scope, assembly),
         rewrite_log=scope.flag("rewrite_log"),
         uninitialized_variable_warn=scope.flag("uninitialized_variable_warn"),
         log_subrequest=scope.flag("log_subrequest"),
@@ -104,6 +107,11 @@ def _read_client_body(scope: Scope) -> ClientBody:
         in_file_only=scope.text("client_body_in_file_only").lower(),
         temp_path=path.args[0] if path is not None else None,
     )
+
+
+def _read_try_files(scope: Scope, assembly: Assembly) -> TryFiles | None:
+    directive = scope.own_one("try_files")
+    return assembly.read(read_try_files, directive) if directive is not None else None
 
 
 def _read_handler(scope: Scope) -> str | None:

@@ -19,7 +19,7 @@ async def answer(request: Request) -> Handled:
         name = template.render(request.lookup)
         if name.startswith("/"):  # the last one, by nginx's rule: it is taken without a look
             return request.redirect_internally(name, request.args)
-        if _is_there(map_to_path(request, request.uri + name)):
+        if _is_there(map_to_path(request, request.uri) + name):
             return request.redirect_internally(request.uri + name, request.args)
     return _refuse(request, map_to_path(request, request.uri))
 

@@ -31,16 +31,21 @@ class File:
         return f'"{int(self.modified_s):x}-{self.size_octets:x}"'
 
 
-def map_to_path(request: Request, uri: str) -> str:
-    """Return the file name for a path: below `root`, or `alias` in place of what matched."""
+def map_to_path(request: Request, uri: str, *, name: str | None = None) -> str:
+    """Return the file name for a path: below `root`, or `alias` in place of what matched.
+
+    name: what stands behind root or alias, in place of what is left of the path.
+    """
     settings = request.settings
     if settings.alias is not None:
         directory = settings.alias.render(request.lookup)
         octets = settings.alias_octets
-        rest = "" if octets is None else uri[octets:]
+        if octets is None:
+            octets = 0 if request.adds_uri_to_alias else len(uri)
+        rest = uri[octets:] if name is None else name
         return os.path.join(request.cycle.prefix, directory) + rest
     root = settings.root.render(request.lookup) if settings.root is not None else "html"
-    return os.path.join(request.cycle.prefix, root) + uri
+    return os.path.join(request.cycle.prefix, root) + (uri if name is None else name)
 
 
 def content_type(request: Request) -> str:

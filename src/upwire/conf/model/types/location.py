@@ -12,6 +12,7 @@ from upwire.conf.model.types.logs import AccessLog, ErrorLog, OpenLogFileCache
 from upwire.conf.model.types.proxy import ProxySettings
 from upwire.conf.model.types.resolver import Resolver
 from upwire.conf.model.types.rewrite import If, Instruction
+from upwire.conf.model.types.try_files import TryFiles
 from upwire.conf.regex import Regex
 from upwire.conf.syntax import Position
 from upwire.conf.variables import Template
@@ -107,6 +108,7 @@ class LocationSettings:
     internal: bool = False
     max_ranges: int | None = None
     if_modified_since: str = "exact"
+    try_files: TryFiles | None = None
     rewrite_log: bool = False
     uninitialized_variable_warn: bool = True
     log_subrequest: bool = False
