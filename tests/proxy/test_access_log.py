@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from upwire.conf.model import LogFormat
 from upwire.conf.variables import Template
 from upwire.proxy.access_log import AccessLogger, format_line
 from upwire.proxy.log_file import LogFiles
+from upwire.proxy.open_log_files import OpenLogFiles
 
 VALUES = {"plain": "a b", "odd": 'q"\\\x1b\n\x7f\xe9', "empty": "", "path": "dynamic", "yes": "1"}
 
@@ -33,7 +35,9 @@ def logger(directives: str, folder: Path) -> tuple[AccessLogger, LogFiles]:
     formats = "log_format brief $uri; map $uri $plain { default x; } map $uri $yes { default 1; }"
     formats += "map $uri $path { default x; } map $uri $empty { default x; }"
     config = read_conf(f"{formats} server {{ {directives} }}")
-    return AccessLogger(config.servers[0].settings.access_logs, files), files
+    settings = config.servers[0].settings
+    open_files = OpenLogFiles(settings.open_log_file_cache, files.report)
+    return AccessLogger(settings.access_logs, files, open_files), files
 
 
 def test_conditions_choose_the_lines(tmp_path: Path) -> None:
@@ -51,10 +55,17 @@ def test_conditions_choose_the_lines(tmp_path: Path) -> None:
 
 def test_a_name_with_variables(tmp_path: Path) -> None:
     log, files = logger("access_log $path.log brief;", tmp_path)
-    assert log.write(VALUES.get) is None
-    failure = log.write({"path": "no/such/folder"}.get)
+    root = {"document_root": str(tmp_path)}
+    assert log.write((VALUES | root).get) is None
+    failure = log.write(({"path": "no/such/folder"} | root).get)
     assert isinstance(failure, FileNotFoundError)
+    assert failure.filename == f"{tmp_path}/no/such/folder.log".encode()
+    failure = log.write((VALUES | {"path": "other", "document_root": "/no/root"}).get)
+    assert isinstance(failure, FileNotFoundError)
+    assert failure.filename == "/no/root"
+    assert isinstance(log.write(VALUES.get), FileNotFoundError)
     files.close()
+    assert not (tmp_path / "other.log").exists()
     assert (tmp_path / "dynamic.log").read_bytes() == b"-\n"
 
 
@@ -62,16 +73,17 @@ def test_a_buffer_waits(tmp_path: Path) -> None:
     log, files = logger("access_log all.log brief buffer=4;", tmp_path)
     log.write(VALUES.get)
     assert (tmp_path / "all.log").read_bytes() == b""
-    files.flush()
-    assert (tmp_path / "all.log").read_bytes() == b"-\n"
-    for _ in range(3):
+    for _ in range(2):
         log.write(VALUES.get)
-    assert (tmp_path / "all.log").read_bytes() == b"-\n" * 4
+    assert (tmp_path / "all.log").read_bytes() == b"-\n" * 2
     files.close()
+    assert (tmp_path / "all.log").read_bytes() == b"-\n" * 3
 
 
-def test_syslog_is_not_written(tmp_path: Path) -> None:
-    log, files = logger("access_log syslog:server=127.0.0.1 brief;", tmp_path)
-    assert log.write(VALUES.get) is None
-    files.close()
-    assert list(tmp_path.iterdir()) == []
+def test_a_syslog_server_gets_lines(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(tmp_path / "s"))
+        log, files = logger(f"access_log syslog:server=unix:{tmp_path}/s brief;", tmp_path)
+        assert log.write(VALUES.get) is None
+        assert server.recv(1000).endswith(b" nginx: -")
+        files.close()

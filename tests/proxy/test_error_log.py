@@ -5,11 +5,20 @@ from __future__ import annotations
 import logging
 import os
 import re
+import socket
 from pathlib import Path
 
 from upwire.conf.model import ErrorLog
+from upwire.conf.model.types.logs import Syslog
 from upwire.errors import Problem
-from upwire.proxy.error_log import ErrorLogger, ErrorLogHandler, describe_error, format_line
+from upwire.proxy.error_log import (
+    LEVELS,
+    LINE_OCTETS,
+    ErrorLogger,
+    ErrorLogHandler,
+    describe_error,
+    format_line,
+)
 from upwire.proxy.log_file import LogFiles
 
 
@@ -23,7 +32,7 @@ def test_a_line() -> None:
 
 def test_levels_choose_the_lines(tmp_path: Path) -> None:
     files = LogFiles(str(tmp_path))
-    logs = [ErrorLog("warn", "warn"), ErrorLog("all", "debug_http"), ErrorLog("syslog:x", "debug")]
+    logs = [ErrorLog("warn", "warn"), ErrorLog("all", "debug_http"), ErrorLog("memory:1k", "debug")]
     logger = ErrorLogger(logs, files)
     for level in ("debug", "info", "warn", "error", "emerg"):
         logger.write(level, level, context=", context")
@@ -31,6 +40,25 @@ def test_levels_choose_the_lines(tmp_path: Path) -> None:
     assert (tmp_path / "warn").read_text().count(", context") == 3
     assert (tmp_path / "all").read_text().count(", context") == 5
     assert sorted(os.listdir(tmp_path)) == ["all", "warn"]
+
+
+def test_a_long_line_is_cut() -> None:
+    assert len(format_line("info", "x" * 10_000)) == LINE_OCTETS
+
+
+def test_a_syslog_server_gets_each_level_as_its_severity(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(tmp_path / "s"))
+        target = Syslog("", 0, str(tmp_path / "s"), facility=0)
+        files = LogFiles(str(tmp_path))
+        logger = ErrorLogger([ErrorLog("syslog:", "info", target)], files)
+        logger.write("debug", "unseen")
+        for severity, level in enumerate(LEVELS[:-1]):
+            logger.write(level, "seen")
+            received = server.recv(1000)
+            assert received.startswith(b"<%d>" % severity)
+            assert received.endswith(b" seen")
+        files.close()
 
 
 def test_nothing_is_on_without_logs(tmp_path: Path) -> None:
