@@ -76,10 +76,12 @@ class Visit:
         near.local_address = BOUND
         near.peer_address = ("10.1.2.3", 4567)
         self.downstream = Downstream(near, BOUND, 7, lambda: cycle)
+        self._counters = cycle.counters
 
     async def serve(self) -> None:
         """Run the proxy's side until the connection ends."""
         await self.downstream.serve()
+        await self._counters.wait_tunnels()
 
 
 async def read_to_end(stream: Stream) -> bytes:

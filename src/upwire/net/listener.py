@@ -59,6 +59,7 @@ class Listener:
         self._sockets: list[socket.socket] = []
         self._unix_paths: list[_UnixPath] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._taken_over = 0  # connections that go on without a task
         self._is_started = False
         self._is_accepting = False
         self._is_exhausted = False  # said once, until accept() succeeds again
@@ -73,7 +74,7 @@ class Listener:
     @property
     def connections(self) -> int:
         """How many connections are open, those in their TLS handshake among them."""
-        return len(self._tasks)
+        return len(self._tasks) + self._taken_over
 
     def bind(self, host: str | None, port: int) -> None:
         """Listen on every address of host, all of the machine's for None; port 0 lets it choose.
@@ -175,7 +176,7 @@ class Listener:
 
     def _regulate_accepting(self) -> None:
         """Watch the sockets exactly while there is room for one more connection."""
-        is_full = self._max_connections is not None and len(self._tasks) >= self._max_connections
+        is_full = self._max_connections is not None and self.connections >= self._max_connections
         wanted = self._is_started and self._rest is None and not is_full
         if wanted is self._is_accepting:
             return
@@ -218,7 +219,8 @@ class Listener:
         self._regulate_accepting()
 
     def _forget(self, sock: socket.socket, task: asyncio.Task[None]) -> None:
-        sock.close()  # a task that was cancelled before its first step has not made a Stream of it
+        if task.cancelled():  # before its first step, it may be, which makes a Stream of it
+            sock.close()
         self._tasks.discard(task)
         self._regulate_accepting()
 
@@ -228,10 +230,17 @@ class Listener:
             stream = await self._open_stream(sock)
         except OSError as error:
             _logger.info("TLS handshake failed: %s", explain(error))
+            sock.close()
         else:
             await self._run(stream)
 
+    def stream_gone(self) -> None:
+        """Count a connection no more whose Stream was taken over."""
+        self._taken_over -= 1
+        self._regulate_accepting()
+
     async def _run(self, stream: Stream) -> None:
+        stream.keeper = self
         try:
             await self._on_stream(stream)
         except asyncio.CancelledError:
@@ -243,11 +252,14 @@ class Listener:
             _logger.exception("connection of %s failed", stream.peer_address)
             stream.abort()
         finally:
-            stream.close()
-            try:
-                await stream.wait_closed()
-            finally:
-                stream.abort()
+            if stream.keeper is None:
+                self._taken_over += 1
+            else:
+                stream.close()
+                try:
+                    await stream.wait_closed()
+                finally:
+                    stream.abort()
 
     async def _open_stream(self, sock: socket.socket) -> Stream:
         """Make a Stream, after the TLS handshake where there is one."""

@@ -45,6 +45,13 @@ class Sink(Protocol):
         """The connection is gone; error is None where we closed it, or the peer had ended it."""
 
 
+class Keeper(Protocol):
+    """Who made a Stream and closes it, unless somebody takes it over."""
+
+    def stream_gone(self) -> None:
+        """A Stream that was taken over is closed."""
+
+
 class Stream(asyncio.Protocol):
     """One connection. `dial()` or a `Listener` makes it; whoever gets it closes it.
 
@@ -77,6 +84,7 @@ class Stream(asyncio.Protocol):
         "_told",
         "_transport",
         "_unread_octets",
+        "keeper",
         "local_address",
         "peer_address",
         "tls",
@@ -107,6 +115,8 @@ class Stream(asyncio.Protocol):
         self._close_timer: asyncio.TimerHandle | None = None
         self.peer_address: Address = ""
         self.local_address: Address = ""
+        self.keeper: Keeper | None = None
+        """Who closes it when it has done its part; None where that is up to whoever has it."""
         self.tls: ssl.SSLObject | None = None
         """The TLS session; None in the clear."""
 
@@ -176,6 +186,11 @@ class Stream(asyncio.Protocol):
             self._unread_octets += len(octets)
             self._deliver()
 
+    def hand_over(self) -> Keeper | None:
+        """Take it over from its keeper, who will want to be told that it is gone."""
+        keeper, self.keeper = self.keeper, None
+        return keeper
+
     def push_to(self, sink: Sink | None) -> None:
         """Deliver from now on to sink, first what was not read yet; None goes back to pulling."""
         if self._reader is not None:
@@ -205,8 +220,8 @@ class Stream(asyncio.Protocol):
     def lend(self) -> int:
         """Read and write no more, and return a duplicate of the socket's descriptor, the caller's.
 
-        Whoever borrows it does the reading and the writing until `take_back()`; what was read
-        before stays here. Our direction may still be ended, and the connection cut.
+        Whoever borrows it does the reading and the writing until `take_back()`, or for good after
+        `give_up()`; what was read before stays here.
         Raises OSError where the system has no descriptor left.
         """
         duplicate = os.dup(self.transport.get_extra_info("socket").fileno())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from upwire.conf.model import AccessLog, LogFormat
 from upwire.conf.variables import Lookup, Template
@@ -28,7 +28,7 @@ _JSON_UNSAFE = re.compile(r'[\x00-\x1f"\\]')
 class AccessLogger:
     """The access logs that hold at one level of the configuration."""
 
-    __slots__ = ("_files", "_logs", "_open_files")
+    __slots__ = ("_files", "_logs", "_open_files", "variables")
 
     def __init__(
         self, logs: Sequence[AccessLog], files: LogFiles, open_files: OpenLogFiles
@@ -37,6 +37,13 @@ class AccessLogger:
         self._files = files
         self._open_files = open_files
         self._logs = [(log, _open_now(log, files)) for log in logs]
+        self.variables = frozenset(name for log in logs for name in _variables(log))
+        """The names of all that a line takes."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a log at all."""
+        return bool(self._logs)
 
     def write(self, lookup: Lookup) -> OSError | None:
         """Write the line of one request; returns why a file named by variables did not open."""
@@ -78,6 +85,14 @@ def format_line(log_format: LogFormat, lookup: Lookup) -> bytes:
             value = lookup(part.name)
             line.append(missing if value is None else escape(value))
     return "".join(line).encode("latin-1", "replace")
+
+
+def _variables(log: AccessLog) -> Iterator[str]:
+    for template in (log.format.template, log.path, log.condition):
+        if template is not None:
+            yield from template.variables
+    if log.path.variables:
+        yield "document_root"
 
 
 def _open_now(log: AccessLog, files: LogFiles) -> Callable[[bytes], None] | None:

@@ -47,6 +47,18 @@ _DEFAULT_LEVEL = "warn"
 
 
 @dataclass(frozen=True, slots=True)
+class TunnelOptions:
+    """What is asked of every tunnel on the command line; nginx has no directives for it.
+
+    message_limit_octets: how long a message may be, as it is on the wire. ping_interval_s: after
+    how long without an octet both sides get a Ping. None: no limit, and never.
+    """
+
+    message_limit_octets: int | None = None
+    ping_interval_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a cycle takes from outside of its file.
 
@@ -61,6 +73,7 @@ class Surroundings:
     zones: Zones = field(default_factory=Zones)
     error_log: str | None = None
     clock: Callable[[], float] = time.monotonic
+    tunnel_options: TunnelOptions = TunnelOptions()
 
 
 class Cycle:
@@ -82,6 +95,7 @@ class Cycle:
         "resolve",
         "router",
         "server_contexts",
+        "tunnel_options",
         "upstream_contexts",
         "upstream_sessions",
         "upstreams",
@@ -97,6 +111,7 @@ class Cycle:
         self.zones = around.zones
         self.limit_zones = open_limit_zones(all_settings(config), around.zones)
         self.clock = around.clock
+        self.tunnel_options = around.tunnel_options
         self.files = LogFiles(around.prefix)
         self._access_loggers: dict[int, AccessLogger] = {}
         self._open_log_files: dict[OpenLogFileCache, OpenLogFiles] = {}
@@ -153,13 +168,21 @@ class Cycle:
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Keep the cycle open while a request goes by it."""
-        self._users += 1
+        self.enter()
         try:
             yield
         finally:
-            self._users -= 1
-            if self._is_retired and not self._users:
-                self.close()
+            self.leave()
+
+    def enter(self) -> None:
+        """Keep the cycle open until `leave()`."""
+        self._users += 1
+
+    def leave(self) -> None:
+        """Take one `enter()` back."""
+        self._users -= 1
+        if self._is_retired and not self._users:
+            self.close()
 
     @property
     def is_closed(self) -> bool:

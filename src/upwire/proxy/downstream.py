@@ -90,6 +90,7 @@ class Downstream:
             counters.active -= 1
             if self.http.requests > self._answered:
                 self._log_unread(400, "client prematurely closed connection")
+            del self.http  # it refers to us, and nothing shall wait for a collection of cycles
 
     async def _answer(self, http: HttpExchange) -> None:
         self._answered += 1

@@ -127,6 +127,9 @@ class Exchange:
             end()
         if request.body is not None:
             request.body.close(is_kept=request.settings.client_body.in_file_only == "on")
+        if request.is_switched:  # the tunnel has what its end takes
+            request.dissolve()
+            return
         request.cycle.counters.statuses[request.reply.status] += 1
         _log(request)
 

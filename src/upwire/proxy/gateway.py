@@ -291,10 +291,13 @@ class Gateway:
         upstream = _http_of(hold).switch()
         try:
             downstream = await request.http.switch(sent)
-            await Tunnel(downstream, upstream, request).run(attempt)
-        finally:
+        except StreamError:
             self._settle(attempt)
             self._release(hold, has_failed=False)
+            raise
+        request.hold = None
+        request.is_switched = True
+        Tunnel(request).start(downstream, upstream, hold.leave_connection())
         return Outcome.DONE
 
     async def _refuse_switch(self, hold: Hold, attempt: UpstreamTry, fault: str) -> Handled:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from upwire.conf.model import Location, LocationSettings, Server
-from upwire.conf.variables import Lookup
 from upwire.net.http1 import HttpExchange
 from upwire.proxy.cycle import Cycle
 from upwire.proxy.output import NOWHERE, Sink
@@ -125,7 +124,8 @@ class Request:
     adds_uri_to_alias: `try_files` found the path behind the alias of a location by expression.
     is_location_valid: the location is the one for the path, not so after `rewrite ... break`.
     entry: the phase to go on from after a RESTART. is_last: the connection ends after nginx's own
-    page. status_override: what `error_page` answers in an error's place.
+    page. is_switched: a tunnel has begun, and ends the request. status_override: what `error_page`
+    answers in an error's place.
     variables: what `set`, `map` and named groups gave, which subrequests share.
     main: the client's own request, itself where this is no subrequest; parent: what started one.
     output: the first of the response's filters. sink: what is behind the last of them: the client,
@@ -158,11 +158,11 @@ class Request:
         "is_internal",
         "is_last",
         "is_location_valid",
+        "is_switched",
         "is_uri_changed",
         "level",
         "location",
         "look_up",
-        "lookup",
         "main",
         "method",
         "output",
@@ -216,7 +216,6 @@ class Request:
         self.host = ""
         self.captures = NOTHING_CAPTURED
         self.variables: dict[str, str | None] = {}
-        self.lookup: Lookup = lambda name: look_up(self, name)
         self.started_s = time.time()
         self.reply = Reply()
         self.output: Sink = NOWHERE
@@ -244,6 +243,7 @@ class Request:
         self.is_last = False
         self.is_location_valid = True
         self.adds_uri_to_alias = False
+        self.is_switched = False
         self.is_error_page = False
         self.status_override: int | None = None
 
@@ -260,6 +260,15 @@ class Request:
         made.variables = self.variables
         made.started_s = self.started_s
         return made
+
+    def lookup(self, name: str) -> str | None:
+        """Return the value of a variable."""
+        return self.look_up(self, name)
+
+    def dissolve(self) -> None:
+        """Let go of itself, at its end: nothing of it shall wait for a collection of cycles."""
+        self.output = self.sink = self.inclusions = NOWHERE
+        del self.main
 
     def address(self, target: Target) -> None:
         """Take the path and the query from a request-target."""
@@ -317,9 +326,9 @@ class Request:
         """Write a line of the error log of the request's location, with what it is about."""
         logger = self.cycle.error_logger(self.settings)
         if logger.is_on(level):
-            logger.write(level, message, connection=self.client.number, context=self._context())
+            logger.write(level, message, connection=self.client.number, context=self.context())
 
-    def _context(self) -> str:
+    def context(self) -> str:
         """Say which client, server, request and upstream a line of the error log is about."""
         facts = [f", client: {self.client.address}, server: {self.server_name}"]
         if self.head.method:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import mmap
 import time
@@ -13,6 +14,7 @@ from upwire.net.http1 import HttpConnection, HttpExchange
 from upwire.net.listener import Listener
 from upwire.net.stream import Address, Stream
 from upwire.version import __version__
+from upwire.wire.frames import CloseCode
 
 _ROWS = 1024  # nginx's limit of processes
 _ENDED_TUNNELS = range(7, 11)
@@ -30,6 +32,12 @@ class LiveTunnel(Protocol):
 
     def totals(self) -> tuple[int, int, int, int]:
         """Return messages and octets from the client, messages and octets to the client."""
+
+    def close(self, code: CloseCode) -> None:
+        """End with a Close to both sides, and wait for theirs a while."""
+
+    def abort(self) -> None:
+        """End at once."""
 
 
 class _Cell:
@@ -80,6 +88,7 @@ class Counters:
     def __init__(self) -> None:
         self.started_s = time.time()
         self.tunnels_open: set[LiveTunnel] = set()
+        self._last_tunnel: asyncio.Event | None = None  # somebody waits for the end of the last
         octets = (_ROWS + 1) * _COLUMNS * _CELL_OCTETS
         self._cells = memoryview(mmap.mmap(-1, octets)).cast("q")
         self._free_rows: list[int] = []
@@ -120,8 +129,16 @@ class Counters:
         """Keep the totals of a tunnel that has ended."""
         self.tunnels_open.discard(tunnel)
         self.tunnels_now -= 1
+        if not self.tunnels_open and self._last_tunnel is not None:
+            self._last_tunnel.set()
         for column, total in zip(_ENDED_TUNNELS, tunnel.totals(), strict=True):
             self.row[column] += total
+
+    async def wait_tunnels(self) -> None:
+        """Wait until no tunnel is open in this process."""
+        while self.tunnels_open:
+            self._last_tunnel = asyncio.Event()
+            await self._last_tunnel.wait()
 
     def publish_tunnels(self) -> None:
         """Let the other processes know what has gone through the tunnels that are open here."""

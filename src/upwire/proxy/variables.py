@@ -297,6 +297,23 @@ READERS: dict[str, Reader] = {
     **ssl.READERS,
 }
 
+CHANGING = frozenset(
+    {
+        "body_bytes_sent",
+        "bytes_sent",
+        "connection_time",
+        "msec",
+        "request_time",
+        "time_iso8601",
+        "time_local",
+        "upstream_bytes_received",
+        "upstream_bytes_sent",
+        "upstream_response_length",
+        "upstream_response_time",
+    }
+)
+"""Those that an answer still changes once its head was sent."""
+
 FAMILIES: dict[str, Callable[[Request, str], str | None]] = {
     "http_": lambda request, name: _field(request.head.headers, name),
     "arg_": _argument,

@@ -14,6 +14,7 @@ from upwire.proxy.downstream import Downstream, accept
 from upwire.proxy.error_log import ErrorLogHandler
 from upwire.proxy.route import ListenAddress
 from upwire.proxy.service import Service
+from upwire.wire.frames import CloseCode
 
 TICK_S = 1.0
 """How often buffered logs are written and idle connections looked after."""
@@ -22,6 +23,12 @@ GRACE_S = 0.5
 """How long a connection that is idle at a graceful stop may still begin another request.
 
 Closed at once, as nginx does, one in use could lose a request that is on its way.
+"""
+
+CLOSE_S = 1.0
+"""How long the sides of a tunnel may take at a graceful stop to answer our Close (RFC 6455 §7.4.1).
+
+nginx cuts tunnels at `worker_shutdown_timeout`; a Close with 1001 says that to come back is right.
 """
 
 Acts = Mapping[signal.Signals, Callable[[], None]]
@@ -114,6 +121,7 @@ class Worker:
         if self._is_graceful:
             await self._end_gracefully(service.cycle.config.main.worker_shutdown_timeout_s)
         await service.ports.drain(0)
+        await self._end_tunnels()
         if service.status is not None:
             await service.status.close()
 
@@ -135,4 +143,18 @@ class Worker:
                 await ports.wait_connections()
                 if self._downstreams:  # of an address that a reload has closed
                     await self._idle.wait()
-        return bool(self._downstreams or ports.connections)
+                await self.service.counters.wait_tunnels()
+        is_tunnelled = bool(self.service.counters.tunnels_open)
+        return is_tunnelled or bool(self._downstreams or ports.connections)
+
+    async def _end_tunnels(self) -> None:
+        """Close the tunnels that are left, and cut them: after CLOSE_S where we are graceful."""
+        counters = self.service.counters
+        for tunnel in list(counters.tunnels_open):
+            tunnel.close(CloseCode.GOING_AWAY)
+        if self._is_graceful:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(counters.wait_tunnels(), CLOSE_S)
+        for tunnel in list(counters.tunnels_open):
+            tunnel.abort()
+        await counters.wait_tunnels()

@@ -13,7 +13,7 @@ _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])  # Any: a decorator
 
 compiled = False
 
-int = bint = uint = longlong = ulonglong = Py_ssize_t = int  # noqa: A001 - Cython's own names
+int = bint = uchar = uint = longlong = ulonglong = Py_ssize_t = int  # noqa: A001 - Cython's own names
 double = float
 
 

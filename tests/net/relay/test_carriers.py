@@ -19,7 +19,7 @@ import pytest
 
 from kit.socket_stream import socket_streams
 from upwire.errors import LocalProtocolError, StreamError
-from upwire.net.relay import Cause, Relay, RelayEnd, Side, _engine
+from upwire.net.relay import Cause, Relay, RelayEnd, RelayOptions, Side, _engine
 from upwire.net.stream import Stream
 from upwire.wire._codec import build_frame, mask
 from upwire.wire.frames import CloseCode, Opcode, build_close
@@ -39,12 +39,16 @@ class Tunnel:
         self.client, self.downstream = client
         self.upstream, self.backend = backend
         self.relay: Relay
-        self.end: asyncio.Task[RelayEnd]
+        self.end: asyncio.Future[RelayEnd] = asyncio.get_running_loop().create_future()
 
-    def begin(self, **options: Any) -> None:  # Any: Relay's own arguments
-        options = {"idle_timeout_s": None, "random_octets": lambda n: KEY[:n]} | options
-        self.relay = Relay(self.downstream, self.upstream, **options)
-        self.end = asyncio.create_task(self.relay.run())
+    def begin(self, **options: Any) -> None:  # Any: RelayOptions' own arguments
+        options = {"random_octets": lambda n: KEY[:n]} | options
+        self.relay = Relay(RelayOptions(**options))
+        self.relay.start(self.downstream, self.upstream, self._note_end)
+
+    def _note_end(self, end: RelayEnd) -> None:
+        if not self.end.cancelled():  # the test has run out of time
+            self.end.set_result(end)
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -74,8 +78,8 @@ class Way:
             async with asyncio.timeout(DEADLINE_S):
                 yield made
         finally:
-            if hasattr(made, "end"):
-                made.end.cancel()
+            if hasattr(made, "relay"):
+                made.relay.abort()
                 await asyncio.wait([made.end])
             for stream in made.streams:
                 stream.abort()
@@ -317,27 +321,6 @@ def test_a_peer_that_closes_altogether(way: Way) -> None:
 
 
 @every_way
-def test_our_own_close_ends_the_relay(way: Way) -> None:
-    async def main() -> None:
-        async with way.tunnel() as made:
-            made.downstream.close()
-            assert await made.end == RelayEnd(Cause.ENDED, Side.DOWNSTREAM)
-
-    asyncio.run(main())
-
-
-@every_way
-def test_an_end_for_a_side_that_we_have_closed(way: Way) -> None:
-    async def main() -> None:
-        async with way.tunnel() as made:
-            made.client.write_eof()
-            made.upstream.close()
-            assert (await made.end).cause is Cause.ENDED
-
-    asyncio.run(main())
-
-
-@every_way
 @pytest.mark.parametrize("spare", [0, 1])
 def test_without_descriptors_the_streams_carry(
     way: Way, spare: int, monkeypatch: pytest.MonkeyPatch
@@ -367,16 +350,119 @@ def test_without_descriptors_the_streams_carry(
 
 
 @every_way
-def test_idle_time_ends_the_relay_and_leaves_the_streams_open(way: Way) -> None:
+def test_idle_time_ends_the_relay_and_both_connections(way: Way) -> None:
     async def main() -> None:
         async with way.tunnel(idle_timeout_s=0.05) as made:
             made.client.write(b"\x81\x00")
             assert await made.end == RelayEnd(Cause.IDLE)
-            assert await made.backend.read() == b"\x81\x00"
-            made.downstream.write(b"bye")
-            assert await made.client.read() == b"bye"
-            made.backend.write(b"late")
-            assert await made.upstream.read() == b"late"
+            assert await read_all(made.backend) == b"\x81\x00"
+            assert await read_all(made.client) == b""
+
+    asyncio.run(main())
+
+
+@every_way
+def test_what_is_cut_ends_at_once(way: Way) -> None:
+    async def main() -> None:
+        async with way.tunnel() as made:
+            made.relay.abort()
+            made.relay.abort()
+            made.relay.close(CloseCode.GOING_AWAY)
+            assert await made.end == RelayEnd(Cause.CUT)
+            for stream in (made.client, made.backend):
+                with contextlib.suppress(StreamError):
+                    assert await stream.read() == b""
+            made.relay.abort()
+
+    asyncio.run(main())
+
+
+@every_way
+@pytest.mark.parametrize("first", [None, *Side])
+def test_a_close_of_the_relays_own(way: Way, first: Side | None) -> None:
+    """Both sides get it, whoever has closed before."""
+    close = build_close(CloseCode.SERVICE_RESTART, "restart")
+
+    async def main() -> None:
+        async with way.tunnel() as made:
+            made.backend.write(b"\x82\x05ab")
+            assert await read_exactly(made.client, 4)
+            if first is Side.DOWNSTREAM:
+                made.client.write(build_frame(8, b"", mask_key=KEY))
+                await read_exactly(made.backend, 6)
+            elif first is Side.UPSTREAM:
+                made.backend.write(b"cde\x88\x00")
+                await read_exactly(made.client, 5)
+            made.relay.close(CloseCode.SERVICE_RESTART, "restart")
+            made.relay.close(CloseCode.GOING_AWAY)
+            up = build_frame(8, close, mask_key=KEY)
+            assert await read_exactly(made.backend, len(up)) == up
+            if first is not Side.UPSTREAM:
+                made.backend.write(b"cde")
+            rest = b"" if first is Side.UPSTREAM else b"cde"
+            down = rest + build_frame(8, close)
+            assert await read_exactly(made.client, len(down)) == down
+            made.client.write_eof()
+            made.backend.write_eof()
+            assert await made.end == RelayEnd(Cause.CLOSED, closer=first)
+
+    asyncio.run(main())
+
+
+@every_way
+@pytest.mark.parametrize("side", list(Side))
+@pytest.mark.parametrize("step", [1, 2, 100])
+def test_who_closed_and_who_ended_first(way: Way, side: Side, step: int) -> None:
+    """Exact for frames that are split anywhere; an inserted Ping and its Pong change nothing."""
+
+    async def main() -> None:
+        async with way.tunnel() as made:
+            first, second = made.client, made.backend
+            if side is Side.UPSTREAM:
+                first, second = second, first
+            close = build_frame(8, build_close(4001, "bye"), mask_key=KEY)
+            for at in range(0, len(close), step):
+                first.write(close[at : at + step])
+                await asyncio.sleep(0)
+            assert await read_exactly(second, len(close)) == close
+            second.write(close)
+            assert await read_exactly(first, len(close)) == close
+            second.write_eof()
+            assert await read_all(first) == b""
+            first.write_eof()
+            assert await made.end == RelayEnd(Cause.ENDED, side.opposite, closer=side)
+
+    asyncio.run(main())
+
+
+@every_way
+def test_a_silent_tunnel_gets_pings_and_lives_by_their_answers(way: Way) -> None:
+    async def main() -> None:
+        async with way.tunnel(ping_interval_s=0.05, idle_timeout_s=0.2) as made:
+            began_s = asyncio.get_running_loop().time()
+            for _ in range(3):
+                assert await read_exactly(made.client, 2) == b"\x89\x00"
+                assert await read_exactly(made.backend, 6) == build_frame(9, b"", mask_key=KEY)
+                made.client.write(build_frame(10, b"", mask_key=KEY))
+                assert await read_exactly(made.backend, 6) == build_frame(10, b"", mask_key=KEY)
+            answered_s = asyncio.get_running_loop().time()
+            assert answered_s - began_s >= 0.14
+            assert await made.end == RelayEnd(Cause.IDLE)
+            assert asyncio.get_running_loop().time() - answered_s >= 0.19
+
+    asyncio.run(main())
+
+
+@every_tcp_way
+def test_what_a_side_has_not_taken_when_the_other_is_lost_still_comes(way: Way) -> None:
+    async def main() -> None:
+        async with way.tunnel(counts_frames=False, buffer_octets=65536) as made:
+            await write_until_stopped(made.backend)
+            passed = made.relay.from_upstream.octets
+            reset(made.backend)
+            made.client.write(b"x")
+            assert (await made.end).side is Side.UPSTREAM
+            assert passed <= len(await read_all(made.client))
 
     asyncio.run(main())
 
@@ -402,22 +488,6 @@ def test_a_reader_that_takes_nothing_is_idle(way: Way) -> None:
             while not made.end.done():
                 await write_until_stopped(made.backend)
             assert await made.end == RelayEnd(Cause.IDLE)
-
-    asyncio.run(main())
-
-
-@every_way
-def test_cancelling_gives_the_streams_back_with_what_was_on_its_way(way: Way) -> None:
-    async def main() -> None:
-        async with way.tunnel(counts_frames=False, buffer_octets=65536) as made:
-            written = await write_until_stopped(made.backend)
-            passed = made.relay.from_upstream.octets
-            assert passed < written
-            made.end.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await made.end
-            made.downstream.close()
-            assert len(await read_all(made.client)) == passed
 
     asyncio.run(main())
 
@@ -554,7 +624,10 @@ def test_frames_of_ours_need_a_running_relay_of_frames(way: Way) -> None:
         async with way.tunnel(counts_frames=False) as made:
             with pytest.raises(LocalProtocolError):
                 made.relay.insert(Side.DOWNSTREAM, Opcode.PING)
-            made.begin(uses_engine=way.uses_engine)
+            made.relay.close(CloseCode.GOING_AWAY)
+            assert (await made.end).cause is Cause.CUT
+        async with way.tunnel() as made:
+            made.relay.abort()
             with pytest.raises(LocalProtocolError):
                 made.relay.insert(Side.DOWNSTREAM, Opcode.PING)
 
@@ -637,7 +710,6 @@ def test_a_reset_in_full_flow_leaves_whole_octets_in_order(way: Way, seed: int) 
                 received += await made.backend.read()
             reset(made.client)
             assert (await made.end).side is Side.DOWNSTREAM
-            made.upstream.close()
             senders[1].cancel()
             await asyncio.wait(senders)
             with contextlib.suppress(StreamError):
@@ -673,8 +745,8 @@ def test_no_descriptor_is_left(way: Way, seed: int) -> None:
     asyncio.run(main())
 
 
-async def end_by_cancelling(made: Tunnel) -> None:
-    made.end.cancel()
+async def end_by_cutting(made: Tunnel) -> None:
+    made.relay.abort()
 
 
 async def end_by_reset(made: Tunnel) -> None:
@@ -689,18 +761,18 @@ async def end_by_closing(made: Tunnel) -> None:
 
 
 async def end_by_our_close(made: Tunnel) -> None:
-    made.upstream.close()
+    made.relay.close(CloseCode.GOING_AWAY)
     await made.end
 
 
 async def end_at_once(made: Tunnel) -> None:
     reset(made.client)
     reset(made.backend)
-    made.end.cancel()
+    made.relay.abort()
 
 
 ENDINGS: dict[str, Callable[[Tunnel], Awaitable[None]]] = {
-    "cancelled": end_by_cancelling,
+    "cut": end_by_cutting,
     "reset": end_by_reset,
     "closed": end_by_closing,
     "ours": end_by_our_close,

@@ -38,12 +38,14 @@ if cython.compiled:
         EPOLLRDHUP,
         MSG_DONTWAIT,
         MSG_NOSIGNAL,
+        SHUT_WR,
         epoll_create1,
         epoll_ctl,
         epoll_event,
         epoll_wait,
         recv,
         send,
+        shutdown,
     )
     from cython.cimports.upwire.wire._codec import FrameCounter
 else:
@@ -56,7 +58,7 @@ Messages of 256 KiB cost 1.4 times as much with 64 KiB, and 1.1 times with 128 K
 """
 
 _SCRATCH = cython.declare(cython.Py_ssize_t, SCRATCH_OCTETS)
-_HELD = cython.declare(cython.Py_ssize_t, 16)  # room for a header that is incomplete
+_HELD = cython.declare(cython.Py_ssize_t, 16)  # room in front for a header that is incomplete
 _EVENTS = cython.declare(cython.int, 256)
 _RECEIVES = cython.declare(cython.int, 2)  # of a connection in a turn, while others wait
 
@@ -75,7 +77,8 @@ class Connection:
 
     counter: of what comes from it.
     owner: whatever the caller finds it by.
-    has_ended: it sends nothing more; is_done: and all that it sent was passed on.
+    has_ended: it sends nothing more; is_done: and all that it sent was passed on, the end as well.
+    has_ended_first, has_closed_first: its end, or a Close from it, came before the peer's.
     error_number: why it was lost; 0 while it was not.
     moved_at_s: when it last gave or took an octet, on the clock of `Engine.step()`.
     """
@@ -84,27 +87,29 @@ class Connection:
     owner = cython.declare(object, visibility="readonly")
     has_ended = cython.declare(cython.bint, visibility="readonly")
     is_done = cython.declare(cython.bint, visibility="readonly")
+    has_ended_first = cython.declare(cython.bint, visibility="readonly")
+    has_closed_first = cython.declare(cython.bint, visibility="readonly")
     error_number = cython.declare(cython.int, visibility="readonly")
     moved_at_s = cython.declare(cython.double, visibility="readonly")
     _descriptor: cython.int
     _peer: Connection
-    _is_readable: cython.bint  # until a receive says otherwise
-    _is_writable: cython.bint
-    _is_ending: cython.bint  # its end was announced: a short read is not the last
-    _is_hung_up: cython.bint  # neither direction is open any more
-    _is_closed: cython.bint  # a Close of ours was the last that it gets
-    _is_noted: cython.bint
-    _is_ready: cython.bint
+    _is_readable: cython.uchar  # until a receive says otherwise
+    _is_writable: cython.uchar
+    _is_ending: cython.uchar  # its end was announced: a short read is not the last
+    _is_hung_up: cython.uchar  # neither direction is open any more
+    _is_closed: cython.uchar  # a Close of ours was the last that it gets
+    _is_closing: cython.uchar  # such a Close is among _inserts, or the peer has ended
+    _is_noted: cython.uchar
+    _is_ready: cython.uchar
+    _held_octets: cython.uchar
+    _held: cython.uchar[15]  # that came from it: a header that is incomplete
     _next_noted: cython.p_void
     _next_ready: cython.p_void
-    _held: cython.uchar[16]  # that came from it: a header that is incomplete
-    _held_octets: cython.Py_ssize_t
     _waiting: cython.p_uchar  # to be sent to it
     _waiting_at: cython.Py_ssize_t
     _waiting_octets: cython.Py_ssize_t
     _inserts: cython.p_uchar  # frames of ours, to be sent to it at the end of the one under way
-    _inserts_octets: cython.Py_ssize_t
-    _is_closing: cython.bint  # the last of them is that Close, or the peer has ended
+    _inserts_octets: cython.uint
 
     def __cinit__(self) -> None:
         self._descriptor = -1
@@ -124,6 +129,17 @@ class Connection:
     def waiting_octets(self) -> int:
         """How many octets it has not taken yet."""
         return self._waiting_octets
+
+    def take_waiting(self) -> tuple[int, bytes]:
+        """Return a duplicate of its descriptor, and the octets for it, which wait no more.
+
+        Raises OSError where the system has no descriptor left.
+        """
+        duplicate = os.dup(self._descriptor)
+        first: cython.p_uchar = self._waiting + self._waiting_at
+        waiting: bytes = first[: self._waiting_octets]
+        self._took(self._waiting_octets)
+        return duplicate, waiting
 
     @cython.cfunc
     @cython.nogil
@@ -170,13 +186,6 @@ class Connection:
             self._descriptor = -1
 
     @cython.cfunc
-    def _take_waiting(self) -> bytes:
-        first: cython.p_uchar = self._waiting + self._waiting_at
-        waiting: bytes = first[: self._waiting_octets]
-        self._took(self._waiting_octets)
-        return waiting
-
-    @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def _took(self, n: cython.Py_ssize_t) -> cython.void:
@@ -198,7 +207,7 @@ class Engine:
     """
 
     descriptor = cython.declare(cython.int, visibility="readonly")
-    _connections: set[Connection]
+    _tunnels: set[Connection]  # one connection of each, which refers to the other
     _removed: list[Connection]  # they may stand on a list until the next step is over
     _scratch: cython.p_uchar
     _first_ready: cython.p_void
@@ -210,7 +219,7 @@ class Engine:
         self.descriptor = -1
 
     def __init__(self) -> None:
-        self._connections = set()
+        self._tunnels = set()
         self._removed = []
         self._scratch = cython.cast(cython.p_uchar, malloc(_HELD + _SCRATCH))
         if self._scratch == cython.NULL:
@@ -224,7 +233,7 @@ class Engine:
         self.close()
 
     def __len__(self) -> int:
-        return len(self._connections)
+        return len(self._tunnels)
 
     @cython.ccall
     @cython.nogil
@@ -245,28 +254,27 @@ class Engine:
         one._peer = two
         two._peer = one
         one.moved_at_s = two.moved_at_s = now_s
+        self._tunnels.add(one)
         try:
             self._register(one)
             self._register(two)
         except OSError:
             self.remove(one)
-            self.remove(two)
             raise
 
-    def remove(self, connection: Connection) -> bytes:
-        """Let go of a connection, and return what it had not taken yet.
-
-        Its peer must be removed too. A second time this does nothing.
-        """
-        if connection in self._connections:
-            self._connections.remove(connection)
-            # close() does not do so: the caller's own descriptor keeps the registration alive
+    def remove(self, one: Connection) -> None:
+        """End the tunnel that was begun with a connection, and close both. Twice does nothing."""
+        if one not in self._tunnels:
+            return
+        self._tunnels.remove(one)
+        for connection in (one, one._peer):
+            # close() does not do so: a duplicate of the descriptor keeps the registration alive
             epoll_ctl(self.descriptor, EPOLL_CTL_DEL, connection._descriptor, cython.NULL)
             self._removed.append(connection)
-        connection._peer = None  # type: ignore[assignment]  # only of one that is removed
-        connection.owner = None
-        connection._close()
-        return connection._take_waiting()
+            connection._peer = None  # type: ignore[assignment]  # only of one that is removed
+            connection.owner = None
+            connection._took(connection._waiting_octets)
+            connection._close()
 
     def give(self, target: Connection, octets: bytes) -> None:
         """Pass on to target what came from its peer before `add()`."""
@@ -277,7 +285,7 @@ class Engine:
 
         is_last: nothing may follow it; what comes from the peer is received and dropped.
         """
-        if target._is_closing:
+        if target._is_closing or target._peer is None:
             return
         target._append_insert(frame, len(frame))
         target._is_closing = is_last
@@ -309,7 +317,6 @@ class Engine:
         event.data.ptr = cython.cast(cython.p_void, connection)
         if epoll_ctl(self.descriptor, EPOLL_CTL_ADD, connection._descriptor, cython.address(event)):
             raise OSError(errno, os.strerror(errno))
-        self._connections.add(connection)
 
     @cython.cfunc
     @cython.nogil
@@ -426,6 +433,8 @@ class Engine:
         octets += passed
         n -= passed
         passed = source.counter.scan(octets, n)
+        if source.counter._close_code >= 0 and target.counter._close_code < 0:
+            source.has_closed_first = True
         self._give(target, octets, passed)
         if source.counter.is_over_limit:
             self._note(source)
@@ -439,6 +448,8 @@ class Engine:
     def _end(self, source: Connection, target: Connection) -> cython.void:
         """Note that the source has ended, and let half a header go."""
         source.has_ended = True
+        if not target.has_ended:
+            source.has_ended_first = True
         target._is_closing = True
         if source._held_octets and not target._is_closed:
             source.counter.octets += source._held_octets
@@ -452,6 +463,7 @@ class Engine:
     def _note_done(self, source: Connection, target: Connection) -> cython.void:
         if source.has_ended and not source.is_done and not target._waiting_octets:
             source.is_done = True
+            shutdown(target._descriptor, SHUT_WR)  # of one that is lost it fails, and may
             self._note(source)
 
     @cython.cfunc

@@ -1,4 +1,4 @@
-"""What _engine.py calls of the system: epoll(7), recv(2), send(2)."""
+"""What _engine.py calls of the system: epoll(7), recv(2), send(2), shutdown(2)."""
 
 cdef extern from "<sys/epoll.h>" nogil:
     ctypedef union epoll_data_t:
@@ -25,6 +25,8 @@ cdef extern from "<sys/epoll.h>" nogil:
 cdef extern from "<sys/socket.h>" nogil:
     const int MSG_DONTWAIT
     const int MSG_NOSIGNAL
+    const int SHUT_WR
 
     Py_ssize_t recv(int descriptor, void *octets, size_t limit, int flags)
     Py_ssize_t send(int descriptor, const void *octets, size_t size, int flags)
+    int shutdown(int descriptor, int how)

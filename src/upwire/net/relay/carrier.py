@@ -28,6 +28,8 @@ class Cause(enum.Enum):
     LOST = enum.auto()
     IDLE = enum.auto()
     TOO_BIG = enum.auto()  # a message was longer than the limit
+    CLOSED = enum.auto()  # from here: `Relay.close()`
+    CUT = enum.auto()  # from here: `Relay.abort()`
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,13 @@ class RelayEnd:
     side: the connection that ended its direction first, was lost, or sent what was too big; None
     where it was idle.
     error: what was lost, where the cause is LOST.
+    closer: who sent the first Close frame; None where nobody did, or the relay itself.
     """
 
     cause: Cause
     side: Side | None = None
     error: StreamError | None = None
+    closer: Side | None = None
 
 
 class Observer(Protocol):
@@ -61,10 +65,13 @@ class Carrier(Protocol):
     """Carries the octets of one tunnel, and counts them."""
 
     def start(self) -> None:
-        """Begin, with what both Streams have already read."""
+        """Begin, with what both Streams have already read; they are the carrier's from now on."""
 
-    async def stop(self) -> None:
-        """Give both Streams back, in pull mode, with what they have not taken yet."""
+    def stop(self) -> None:
+        """Close both connections, each behind what it has not taken yet."""
+
+    def abort(self) -> None:
+        """Close both connections at once."""
 
     def insert(self, side: Side, frame: bytes, *, is_last: bool) -> None:
         """Send a frame of ours to a side, behind the frame that is under way to it.
@@ -74,3 +81,9 @@ class Carrier(Protocol):
 
     def last_moved_at_s(self) -> float:
         """Return when an octet came or was taken last, on the loop's clock."""
+
+    def first_to_end(self) -> Side | None:
+        """Return the side that ended its direction first; None while none has."""
+
+    def first_to_close(self) -> Side | None:
+        """Return the side whose Close frame passed first; None while none has."""

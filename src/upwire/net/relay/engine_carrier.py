@@ -1,25 +1,31 @@
-"""Carries a tunnel's octets with the compiled engine, which the asyncio loop drives."""
+"""Carries a tunnel's octets with the compiled engine, which the asyncio loop drives.
+
+The engine gets the sockets for good: the Streams and their transports go, and of an idle tunnel
+little more is left than what the engine and the relay have to know.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from weakref import WeakKeyDictionary
 
 from upwire.errors import StreamError
 from upwire.net.relay import _engine
 from upwire.net.relay.carrier import Observer, Side
-from upwire.net.stream import Stream
+from upwire.net.stream import CLOSE_TIMEOUT_S, Stream
 from upwire.wire._codec import FrameCounter
 
 
 class EngineCarrier:
-    """Lends the sockets of both Streams to the engine; counters and streams: downstream first.
+    """Hands the sockets of both Streams to the engine; counters and streams: downstream first.
 
-    Raises OSError where the system has no descriptors left for that.
+    Raises OSError where the system has no descriptors left for that; the Streams are the
+    caller's then, as they were.
     """
 
-    __slots__ = ("_driver", "_halves")
+    __slots__ = ("_downstream", "_driver", "_observer", "_streams", "_upstream")
 
     def __init__(
         self,
@@ -27,16 +33,19 @@ class EngineCarrier:
         streams: tuple[Stream, Stream],
         counters: tuple[FrameCounter, FrameCounter],
     ) -> None:
+        self._observer = observer
         self._driver = _driver_of(asyncio.get_running_loop())
-        self._halves: dict[Side, _Half] = {}
+        self._streams: tuple[Stream, ...] = streams
         try:
-            for side, stream, target, counter in zip(
-                Side, streams, reversed(streams), counters, strict=True
-            ):
-                self._halves[side] = _Half(observer, side, stream, target, counter)
-            self._driver.add(*self._halves.values())
+            self._downstream, self._upstream = (
+                _engine.Connection(stream.lend(), counter, self)
+                for stream, counter in zip(streams, counters, strict=True)
+            )
+            self._driver.add(self._downstream, self._upstream)
         except OSError:
-            self._give_back()
+            for stream in streams:
+                stream.take_back()
+            self._driver.leave_if_unused()
             raise
 
     @staticmethod
@@ -45,77 +54,98 @@ class EngineCarrier:
         return _engine.is_available() and downstream.can_lend and upstream.can_lend
 
     def start(self) -> None:
-        """Begin, with what both Streams have already read."""
-        for side, half in self._halves.items():
-            half.start()
-            self._driver.give(self._halves[side.opposite], half.early)
+        """Begin, with what both Streams have already read; of them nothing is kept."""
+        downstream, upstream = self._streams
+        self._streams = ()
+        self._driver.give(self._upstream, downstream.give_up())
+        self._driver.give(self._downstream, upstream.give_up())
 
-    async def stop(self) -> None:
-        """Give both Streams back, in pull mode, with what they have not taken yet."""
-        self._give_back()
+    def stop(self) -> None:
+        """Close both connections, each behind what it has not taken yet."""
+        for connection in (self._downstream, self._upstream):
+            if connection.waiting_octets and not connection.error_number:
+                _send_last(connection)
+        self.abort()
+
+    def abort(self) -> None:
+        """Close both connections at once."""
+        self._driver.remove(self._downstream)
 
     def insert(self, side: Side, frame: bytes, *, is_last: bool) -> None:
         """Send a frame of ours to a side, behind the frame that is under way to it."""
-        self._driver.insert(self._halves[side], frame, is_last=is_last)
+        target = self._downstream if side is Side.DOWNSTREAM else self._upstream
+        self._driver.insert(target, frame, is_last=is_last)
 
     def last_moved_at_s(self) -> float:
         """Return when an octet came or was taken last."""
-        moved_at_s: float = max(half.connection.moved_at_s for half in self._halves.values())
+        moved_at_s: float = max(self._downstream.moved_at_s, self._upstream.moved_at_s)
         return moved_at_s
 
-    def _give_back(self) -> None:
-        for half in self._halves.values():
-            self._driver.remove(half)
-        self._driver.leave_if_unused()
+    def first_to_end(self) -> Side | None:
+        """Return the side that ended its direction first."""
+        if self._downstream.has_ended_first:
+            return Side.DOWNSTREAM
+        return Side.UPSTREAM if self._upstream.has_ended_first else None
 
+    def first_to_close(self) -> Side | None:
+        """Return the side whose Close frame passed first."""
+        if self._downstream.has_closed_first:
+            return Side.DOWNSTREAM
+        return Side.UPSTREAM if self._upstream.has_closed_first else None
 
-class _Half:
-    """One of the two connections: hears of its Stream's loss, and what the engine has to tell."""
-
-    __slots__ = ("_is_end_told", "_observer", "_side", "_target", "connection", "early", "stream")
-
-    def __init__(
-        self,
-        observer: Observer,
-        side: Side,
-        stream: Stream,
-        target: Stream,
-        counter: FrameCounter,
-    ) -> None:
-        self._observer = observer
-        self._side = side
-        self._target = target
-        self._is_end_told = False
-        self.stream = stream
-        self.early = b""  # what the Stream had read before
-        self.connection = _engine.Connection(stream.lend(), counter, self)
-
-    def start(self) -> None:
-        self.stream.push_to(self)
-
-    def octets_received(self, octets: bytes) -> None:
-        self.early += octets
-
-    def eof_received(self) -> None:
-        """The engine meets the same end, behind what was received before it."""
-
-    def stream_lost(self, error: StreamError | None) -> None:
-        self._observer.note_loss(self._side, error)
-
-    def note_news(self) -> None:
+    def note_news(self, connection: _engine.Connection) -> None:
         """Pass on what the engine found."""
-        connection = self.connection
+        side = Side.DOWNSTREAM if connection is self._downstream else Side.UPSTREAM
         if connection.counter.is_over_limit:
-            self._observer.note_limit(self._side)
-        if connection.is_done and not self._is_end_told:
-            self._is_end_told = True
-            can_go_on = not self._target.is_closed
-            if can_go_on:
-                self._target.write_eof()
-            self._observer.note_end(self._side, can_go_on=can_go_on)
+            self._observer.note_limit(side)
+        if connection.is_done:
+            self._observer.note_end(side, can_go_on=True)
         if connection.error_number:
             error = StreamError(os.strerror(connection.error_number), doing="relaying")
-            self._observer.note_loss(self._side, None if connection.has_ended else error)
+            self._observer.note_loss(side, None if connection.has_ended else error)
+
+
+class _LastOctets:
+    """What a connection whose tunnel has ended has not taken: it may, while it takes some of it."""
+
+    __slots__ = ("_loop", "_octets", "_socket", "_timer")
+
+    def __init__(self, sock: socket.socket, octets: bytes) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._socket = sock
+        self._octets = memoryview(octets)
+        self._timer = self._loop.call_later(CLOSE_TIMEOUT_S, self._close)
+        self._loop.add_writer(sock, self._send)
+
+    def _send(self) -> None:
+        try:
+            sent = self._socket.send(self._octets)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            sent = len(self._octets)  # nobody is there to take them
+        self._octets = self._octets[sent:]
+        self._timer.cancel()
+        if self._octets:
+            self._timer = self._loop.call_later(CLOSE_TIMEOUT_S, self._close)
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        self._timer.cancel()
+        self._loop.remove_writer(self._socket)
+        self._socket.close()
+
+
+def _send_last(connection: _engine.Connection) -> None:
+    """Let a connection that leaves the engine have what waits for it."""
+    try:
+        descriptor, waiting = connection.take_waiting()
+    except OSError:
+        return  # without a descriptor left it is lost
+    sock = socket.socket(fileno=descriptor)
+    sock.setblocking(False)
+    _LastOctets(sock, waiting)
 
 
 class _Driver:
@@ -128,24 +158,20 @@ class _Driver:
         self._is_scheduled = False
         loop.add_reader(self._engine.descriptor, self._step)
 
-    def add(self, one: _Half, two: _Half) -> None:
-        now_s = asyncio.get_running_loop().time()
-        self._engine.add(one.connection, two.connection, now_s=now_s)
+    def add(self, one: _engine.Connection, two: _engine.Connection) -> None:
+        self._engine.add(one, two, now_s=asyncio.get_running_loop().time())
 
-    def give(self, target: _Half, octets: bytes) -> None:
-        self._engine.give(target.connection, octets)
+    def give(self, target: _engine.Connection, octets: bytes) -> None:
+        self._engine.give(target, octets)
         self._schedule()
 
-    def insert(self, target: _Half, frame: bytes, *, is_last: bool) -> None:
-        self._engine.insert(target.connection, frame, is_last=is_last)
+    def insert(self, target: _engine.Connection, frame: bytes, *, is_last: bool) -> None:
+        self._engine.insert(target, frame, is_last=is_last)
         self._schedule()
 
-    def remove(self, half: _Half) -> None:
-        """Take a connection out, and give its Stream back."""
-        if waiting := self._engine.remove(half.connection):
-            half.stream.write(waiting)
-        half.stream.take_back()
-        half.stream.push_to(None)
+    def remove(self, one: _engine.Connection) -> None:
+        self._engine.remove(one)
+        self.leave_if_unused()
 
     def leave_if_unused(self) -> None:
         """Without tunnels, leave the loop: nothing of the engine is kept."""
@@ -167,7 +193,8 @@ class _Driver:
 
     def _step(self) -> None:
         for connection in self._engine.step(asyncio.get_running_loop().time()):
-            connection.owner.note_news()
+            if connection.owner is not None:  # which another one's news may have removed
+                connection.owner.note_news(connection)
         self._schedule()
 
 

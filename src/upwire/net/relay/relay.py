@@ -1,82 +1,116 @@
 """The relay: decides about a tunnel, whose octets a carrier moves.
 
 A direction whose target does not take them stops reading its source, so that no more is held
-than the buffers of the connections.
+than the buffers of the connections. No task waits for a relay: many are open, and few of them
+have something to say.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import secrets
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from upwire.errors import LocalProtocolError, StreamError
 from upwire.net.relay.carrier import Carrier, Cause, RelayEnd, Side
+from upwire.net.relay.deadlines import Deadline, wait_until
 from upwire.net.relay.engine_carrier import EngineCarrier
 from upwire.net.relay.stream_carrier import StreamCarrier
 from upwire.net.stream import Stream
-from upwire.wire._codec import FrameCounter, build_frame
+from upwire.wire._codec import FrameCounter, build_frame, counting_head
 from upwire.wire.frames import CloseCode, Opcode, build_close
 
 CLOSE_TIMEOUT_S = 10.0
-"""How long both sides may take to answer the Close of a relay that met its limit."""
+"""How long both sides may take to answer a Close of the relay's own."""
+
+_EARLY_S = 0.001  # what a clock that was read twice may differ by
 
 
-class Relay:
-    """Carries octets between two Streams, first those that each has read already.
+class _Reader(threading.local):
+    """The reader of headers that the relays of a thread share."""
+
+    def __init__(self) -> None:
+        self.head = counting_head()
+
+
+_reader = _Reader()
+
+
+@dataclass(frozen=True, slots=True)
+class RelayOptions:
+    """How a relay carries. One object serves many relays.
 
     idle_timeout_s: how long no octet may move in either direction; None: for ever.
     counts_frames: whether the octets are WebSocket frames; otherwise only octets are counted.
     limit_octets: how long a message may be, as it is on the wire; None: any length. One that is
     longer ends the tunnel with a Close (1009) to both sides, and does not begin to pass.
+    ping_interval_s: after how long without an octet both sides get a Ping; None: never. Either's
+    Pong passes on to the other, which has to expect such (RFC 6455 §5.5.3). An answer is a
+    movement, so that sides that are there are not idle.
     random_octets: gives that many octets that no one can foresee, for masks (RFC 6455 §5.3).
     uses_engine: whether compiled code may carry the octets, where it can.
+    """
+
+    idle_timeout_s: float | None = None
+    counts_frames: bool = True
+    limit_octets: int | None = None
+    ping_interval_s: float | None = None
+    random_octets: Callable[[int], bytes] = secrets.token_bytes
+    uses_engine: bool = True
+
+
+class Relay:
+    """Carries octets between two Streams, first those that each has read already.
 
     from_downstream, from_upstream: the counters, exact at any time.
     """
 
-    def __init__(
-        self,
-        downstream: Stream,
-        upstream: Stream,
-        *,
-        idle_timeout_s: float | None,
-        counts_frames: bool = True,
-        limit_octets: int | None = None,
-        random_octets: Callable[[int], bytes] = secrets.token_bytes,
-        uses_engine: bool = True,
-    ) -> None:
-        self.from_downstream = FrameCounter(counts_frames=counts_frames, limit_octets=limit_octets)
-        self.from_upstream = FrameCounter(counts_frames=counts_frames, limit_octets=limit_octets)
-        self._streams = (downstream, upstream)
-        self._counts_frames = counts_frames
-        self._idle_timeout_s = idle_timeout_s
-        self._random_octets = random_octets
-        self._uses_engine = uses_engine
-        self._loop = asyncio.get_running_loop()
-        self._end: asyncio.Future[RelayEnd] = self._loop.create_future()
-        self._ended: list[Side] = []  # whose direction has ended, in that order
-        self._over_limit: Side | None = None
-        self._carrier: Carrier | None = None  # while it runs
-        self._timer: asyncio.TimerHandle | None = None
+    __slots__ = (
+        "_carrier",
+        "_close_due_at_s",
+        "_closing",
+        "_deadline",
+        "_end",
+        "_ended",
+        "_is_closer",
+        "_on_end",
+        "_options",
+        "_pinged_at_s",
+        "from_downstream",
+        "from_upstream",
+    )
 
-    async def run(self) -> RelayEnd:
+    def __init__(self, options: RelayOptions) -> None:
+        self._options = options
+        self.from_downstream = self._make_counter()
+        self.from_upstream = self._make_counter()
+        self._carrier: Carrier | None = None  # while it runs
+        self._on_end: Callable[[RelayEnd], None] | None = None
+        self._end: RelayEnd | None = None
+        self._ended: Side | None = None  # whose direction has ended, while the other's goes on
+        self._closing: RelayEnd | None = None  # how it ends, from a Close of our own on
+        self._is_closer = False  # that one was the first
+        self._deadline: Deadline | None = None
+        self._close_due_at_s = math.inf
+        self._pinged_at_s = 0.0
+
+    def start(
+        self, downstream: Stream, upstream: Stream, on_end: Callable[[RelayEnd], None]
+    ) -> None:
         """Relay until both directions have ended, a connection is lost, or nothing moves.
 
-        A half-close is passed on behind the octets before it. Both Streams stay the caller's:
-        to be closed, which sends what is still on its way. To be called once.
+        A half-close is passed on behind the octets before it. Both Streams are the relay's from
+        now on, which closes them: on_end is called, once and not before this returns, when both
+        are closed, but for what is still on its way. To be called once.
         """
-        carrier = self._carrier = self._choose_carrier()
-        try:
-            carrier.start()
-            self._watch_idle()
-            return await self._end
-        finally:
-            self._carrier = None
-            if self._timer is not None:
-                self._timer.cancel()
-            await carrier.stop()
+        self._on_end = on_end
+        self._carrier = self._choose_carrier(downstream, upstream)
+        self._carrier.start()
+        self._watch()
 
     def insert(self, side: Side, opcode: Opcode, payload: bytes = b"") -> None:
         """Send a control frame of our own to a side, between two of the frames that it gets.
@@ -86,63 +120,136 @@ class Relay:
         Towards the upstream the relay is the client, and masks (RFC 6455 §5.1).
         Raises LocalProtocolError where the relay does not count frames, or does not run.
         """
-        if self._carrier is None or not self._counts_frames:
+        if self._carrier is None or self._end is not None or not self._options.counts_frames:
             raise LocalProtocolError("a control frame needs a running relay of frames")
         passing = self.from_upstream if side is Side.DOWNSTREAM else self.from_downstream
         if passing.is_malformed:
             return
-        mask_key = self._random_octets(4) if side is Side.UPSTREAM else None
+        mask_key = self._options.random_octets(4) if side is Side.UPSTREAM else None
         frame = build_frame(opcode, payload, mask_key=mask_key)
         self._carrier.insert(side, frame, is_last=opcode is Opcode.CLOSE)
 
+    def close(self, code: CloseCode, reason: str = "") -> None:
+        """End the tunnel with a Close to both sides, whose answers may take CLOSE_TIMEOUT_S.
+
+        What is not counted in frames is cut. A relay that closes already goes on doing so.
+        """
+        if not self._options.counts_frames:
+            self.abort()
+        elif self._carrier is not None and self._end is None and self._closing is None:
+            self._close(RelayEnd(Cause.CLOSED), (Side.UPSTREAM, Side.DOWNSTREAM), code, reason)
+
+    def abort(self) -> None:
+        """End the tunnel at once; what is on its way is lost."""
+        if self._carrier is not None:
+            self._carrier.abort()
+            self._finish(RelayEnd(Cause.CUT))
+
     def note_end(self, side: Side, *, can_go_on: bool) -> None:
         """Take from the carrier that a side sends nothing more."""
-        self._ended.append(side)
-        if len(self._ended) == 2 or not can_go_on:
-            self._finish(RelayEnd(Cause.ENDED, self._ended[0]))
+        assert self._carrier is not None
+        if not can_go_on or self._ended is side.opposite:
+            self._finish(RelayEnd(Cause.ENDED, self._carrier.first_to_end()))
+        self._ended = side
 
     def note_loss(self, side: Side, error: StreamError | None) -> None:
         """Take from the carrier that a connection is gone."""
+        assert self._carrier is not None
         if error is None:
-            self._finish(RelayEnd(Cause.ENDED, self._ended[0] if self._ended else side))
+            self._finish(RelayEnd(Cause.ENDED, self._carrier.first_to_end() or side))
         else:
             self._finish(RelayEnd(Cause.LOST, side, error))
 
     def note_limit(self, side: Side) -> None:
-        """Take from the carrier that a message is too long: close both sides (RFC 6455 §7.4.1).
+        """Take from the carrier that a message is too long: close both sides (RFC 6455 §7.4.1)."""
+        is_told = self._closing is not None and self._closing.cause is Cause.TOO_BIG
+        if self._end is None and not is_told:
+            end = RelayEnd(Cause.TOO_BIG, side)
+            self._close(end, (side.opposite, side), CloseCode.MESSAGE_TOO_BIG, "message is too big")
 
-        Until they end, what they still send is dropped: a connection that is closed with octets
+    def deadline_reached(self) -> None:
+        """Do what is due: end what is idle or closing, ping what is silent."""
+        self._deadline = None
+        now_s = asyncio.get_running_loop().time() + _EARLY_S
+        if self._end is not None or self._carrier is None:
+            return
+        if self._closing is not None:
+            if now_s >= self._close_due_at_s:
+                self._finish(self._closing)
+        elif now_s >= self._idle_at_s(self._carrier):
+            self._finish(RelayEnd(Cause.IDLE))
+        elif now_s >= self._ping_at_s(self._carrier):
+            self._pinged_at_s = now_s
+            for side in Side:
+                self.insert(side, Opcode.PING)
+        self._watch()
+
+    def _idle_at_s(self, carrier: Carrier) -> float:
+        idle_timeout_s = self._options.idle_timeout_s
+        return math.inf if idle_timeout_s is None else carrier.last_moved_at_s() + idle_timeout_s
+
+    def _ping_at_s(self, carrier: Carrier) -> float:
+        interval_s = self._options.ping_interval_s
+        if interval_s is None or not self._options.counts_frames:
+            return math.inf
+        return max(carrier.last_moved_at_s(), self._pinged_at_s) + interval_s
+
+    def _watch(self) -> None:
+        """Have `deadline_reached()` called when something may be due."""
+        if self._deadline is not None:
+            self._deadline.drop(self)
+            self._deadline = None
+        if self._end is not None or self._carrier is None:
+            return
+        if self._closing is not None:
+            due_at_s = self._close_due_at_s
+        else:
+            due_at_s = min(self._idle_at_s(self._carrier), self._ping_at_s(self._carrier))
+        if due_at_s < math.inf:
+            self._deadline = wait_until(due_at_s, self)
+
+    def _close(self, end: RelayEnd, sides: tuple[Side, Side], code: int, reason: str) -> None:
+        """Send both sides a Close, and wait for both to end; end says how the tunnel does then.
+
+        Until then, what they still send is dropped: a connection that is closed with octets
         unread is reset, and the peer might never see why.
         """
-        if self._over_limit is None:
-            self._over_limit = side
-            close = build_close(CloseCode.MESSAGE_TOO_BIG, "message is too big")
-            for receiver in (side.opposite, side):
-                self.insert(receiver, Opcode.CLOSE, close)
-            if self._timer is not None:
-                self._timer.cancel()
-            end = RelayEnd(Cause.TOO_BIG, side)
-            self._timer = self._loop.call_later(CLOSE_TIMEOUT_S, self._finish, end)
+        assert self._carrier is not None
+        self._is_closer = self._carrier.first_to_close() is None
+        self._closing = end
+        self._close_due_at_s = asyncio.get_running_loop().time() + CLOSE_TIMEOUT_S
+        for side in sides:
+            self.insert(side, Opcode.CLOSE, build_close(code, reason))
+        self._watch()
 
-    def _choose_carrier(self) -> Carrier:
+    def _choose_carrier(self, downstream: Stream, upstream: Stream) -> Carrier:
+        streams = (downstream, upstream)
         counters = (self.from_downstream, self.from_upstream)
-        if self._uses_engine and EngineCarrier.can_carry(*self._streams):
+        if self._options.uses_engine and EngineCarrier.can_carry(*streams):
             with contextlib.suppress(OSError):  # no descriptor is left: the Streams need no more
-                return EngineCarrier(self, self._streams, counters)
-        return StreamCarrier(self, self._streams, counters)
+                return EngineCarrier(self, streams, counters)
+        return StreamCarrier(self, streams, counters)
+
+    def _make_counter(self) -> FrameCounter:
+        return FrameCounter(
+            counts_frames=self._options.counts_frames,
+            limit_octets=self._options.limit_octets,
+            head=_reader.head,
+        )
 
     def _finish(self, end: RelayEnd) -> None:
-        if self._over_limit is not None:
-            end = RelayEnd(Cause.TOO_BIG, self._over_limit)
-        if not self._end.done():
-            self._end.set_result(end)
+        """End in the next turn: a carrier is not stopped while it tells its news."""
+        if self._end is None:
+            self._end = self._closing or end
+            asyncio.get_running_loop().call_soon(self._stop)
 
-    def _watch_idle(self) -> None:
-        """End the relay if nothing moved for the idle time, or look again when it may have."""
-        if self._idle_timeout_s is None or self._over_limit is not None or self._carrier is None:
-            return
-        due_at_s = self._carrier.last_moved_at_s() + self._idle_timeout_s
-        if due_at_s > self._loop.time():
-            self._timer = self._loop.call_at(due_at_s, self._watch_idle)
-        else:
-            self._finish(RelayEnd(Cause.IDLE))
+    def _stop(self) -> None:
+        assert self._carrier is not None
+        assert self._end is not None
+        assert self._on_end is not None
+        closer = None if self._is_closer else self._carrier.first_to_close()
+        self._carrier.stop()
+        self._carrier = None
+        self._watch()
+        on_end, self._on_end = self._on_end, None
+        on_end(replace(self._end, closer=closer))

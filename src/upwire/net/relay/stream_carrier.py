@@ -13,7 +13,7 @@ from upwire.wire._codec import FrameCounter
 class StreamCarrier:
     """Pushes what one Stream receives into the other; counters and streams: downstream first."""
 
-    __slots__ = ("_directions",)
+    __slots__ = ("_directions", "_first_to_close", "_first_to_end")
 
     def __init__(
         self,
@@ -21,13 +21,13 @@ class StreamCarrier:
         streams: tuple[Stream, Stream],
         counters: tuple[FrameCounter, FrameCounter],
     ) -> None:
-        downstream, upstream = streams
-        from_downstream, from_upstream = counters
+        self._first_to_end: Side | None = None
+        self._first_to_close: Side | None = None
         self._directions = {
-            Side.DOWNSTREAM: _Direction(
-                observer, Side.DOWNSTREAM, downstream, upstream, from_downstream
-            ),
-            Side.UPSTREAM: _Direction(observer, Side.UPSTREAM, upstream, downstream, from_upstream),
+            side: _Direction(observer, self, side, source, target, counter)
+            for side, source, target, counter in zip(
+                Side, streams, reversed(streams), counters, strict=True
+            )
         }
 
     def start(self) -> None:
@@ -35,11 +35,15 @@ class StreamCarrier:
         for direction in self._directions.values():
             direction.start()
 
-    async def stop(self) -> None:
-        """Give both Streams back in pull mode; what they have not taken is in their buffers."""
-        drains = [task for direction in self._directions.values() if (task := direction.stop())]
-        if drains:
-            await asyncio.wait(drains)
+    def stop(self) -> None:
+        """Close both connections, each behind what it has not taken yet."""
+        for direction in self._directions.values():
+            direction.stop().close()
+
+    def abort(self) -> None:
+        """Close both connections at once."""
+        for direction in self._directions.values():
+            direction.stop().abort()
 
     def insert(self, side: Side, frame: bytes, *, is_last: bool) -> None:
         """Send a frame of ours to a side, behind the frame that is under way to it."""
@@ -48,6 +52,24 @@ class StreamCarrier:
     def last_moved_at_s(self) -> float:
         """Return when an octet came, or was seen to be taken, last."""
         return max(direction.last_moved_at_s() for direction in self._directions.values())
+
+    def first_to_end(self) -> Side | None:
+        """Return the side that ended its direction first."""
+        return self._first_to_end
+
+    def first_to_close(self) -> Side | None:
+        """Return the side whose Close frame passed first."""
+        return self._first_to_close
+
+    def note_end(self, side: Side) -> None:
+        """Take from a direction that it has ended."""
+        if self._first_to_end is None:
+            self._first_to_end = side
+
+    def note_close(self, side: Side) -> None:
+        """Take from a direction that a Close has passed."""
+        if self._first_to_close is None:
+            self._first_to_close = side
 
 
 class _Direction:
@@ -62,6 +84,7 @@ class _Direction:
         "_loop",
         "_moved_at_s",
         "_observer",
+        "_order",
         "_side",
         "_source",
         "_target",
@@ -71,12 +94,14 @@ class _Direction:
     def __init__(
         self,
         observer: Observer,
+        order: StreamCarrier,
         side: Side,
         source: Stream,
         target: Stream,
         counter: FrameCounter,
     ) -> None:
         self._observer = observer
+        self._order = order  # in which things happen
         self._side = side
         self._source = source
         self._target = target
@@ -92,12 +117,12 @@ class _Direction:
     def start(self) -> None:
         self._source.push_to(self)
 
-    def stop(self) -> asyncio.Task[None] | None:
-        """Give the source back; return the task that ends with it, if there is one."""
+    def stop(self) -> Stream:
+        """Hear of the source no more, and return it."""
         self._source.push_to(None)
         if self._drain is not None:
             self._drain.cancel()
-        return self._drain
+        return self._source
 
     def insert(self, frame: bytes, *, is_last: bool) -> None:
         if not self._is_closing:
@@ -120,6 +145,8 @@ class _Direction:
             octets = self._finish_frame(octets)
         if octets and not self._is_closed and not self._counter.is_over_limit:
             self._target.write(self._counter.feed(octets))
+            if self._counter.close_code is not None:
+                self._order.note_close(self._side)
             if self._counter.is_over_limit:
                 self._observer.note_limit(self._side)
         if not self._target.is_writable_now and self._drain is None:
@@ -134,6 +161,7 @@ class _Direction:
         if can_go_on:
             self._target.write_eof()
         self._is_closing = self._is_closed = True
+        self._order.note_end(self._side)
         self._observer.note_end(self._side, can_go_on=can_go_on)
 
     def stream_lost(self, error: StreamError | None) -> None:

@@ -168,7 +168,7 @@ class _Script:
         return rewrite.status
 
     def _render(self, template: Template, *, escapes: bool) -> str:
-        lookup = self._request.lookup
+        lookup: Lookup = self._request.lookup
         if escapes and _is_path_escaped(self._request):
             lookup = _with_escaped_captures(lookup)
         return template.render(lookup)

@@ -158,6 +158,16 @@ class Hold:
         opened_s = self._selection.upstreams.clock()
         self.connection = UpstreamConnection(http, self.state.address, group, opened_s)
 
+    def leave_connection(self) -> PeerState:
+        """Count the try as a success, and leave its connection to a tunnel.
+
+        Returns the peer, whose `connections` still has that one.
+        """
+        self.connection = None
+        self.release(has_failed=False)
+        self.state.connections += 1
+        return self.state
+
     def release(self, *, has_failed: bool, is_lost: bool = False) -> bool:
         """Count how the try ended, keep the connection or close it; True: the peer is out now.
 
