@@ -171,7 +171,7 @@ BENCHMARKS = (
         "many",
         "Many connections, few messages",
         "many",
-        ("tunnel", "echo"),
+        ("many", "echo"),
         "messages/s",
         ("upwire", "nginx", "picows"),
         (Scenario(10_000, rate_per_s=1000),),

@@ -26,7 +26,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "bench"
-ROLES: tuple[str, ...] = ("echo", "deflate", "handshakes", "tunnel", "tls", "client")
+ROLES: tuple[str, ...] = ("echo", "deflate", "handshakes", "tunnel", "tls", "many", "client")
 START_S = 30.0
 STOP_S = 5.0
 _RETRY_S = 0.02

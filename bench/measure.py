@@ -147,9 +147,9 @@ def many(one: Contender, scenario: Scenario, seconds: float) -> Sample:
     """
     with contextlib.ExitStack() as stack:
         upstream: int | None = None
-        if "tunnel" in one.roles:
+        if "many" in one.roles:
             upstream, backend = stack.enter_context(_echo_server("upwire", CORES[0]))
-            pid, port = stack.enter_context(_proxy(one, scenario, backend))
+            pid, port = stack.enter_context(_proxy(one, scenario, backend, "many"))
         else:
             pid, port = stack.enter_context(_server(one, "echo", scenario))
         stack.enter_context(opened(port, Scenario(FIRST_CONNECTIONS)))
