@@ -39,14 +39,15 @@ _logger = logging.getLogger(__name__)
 class Listener:
     """Accepts connections and runs on_stream on each, in a task of its own that it owns.
 
-    When on_stream returns, its Stream is closed if it was not. At max_connections it stops
+    When on_stream returns, its Stream is closed if it was not; where it returns a task, the
+    connection is that task's, which is owned in its place. At max_connections it stops
     accepting: newcomers wait in the system's backlog until one leaves, as refusing them would
     only make them come back. Leaving `async with` cuts what `drain()` has not ended.
     """
 
     def __init__(
         self,
-        on_stream: Callable[[Stream], Awaitable[None]],
+        on_stream: Callable[[Stream], Awaitable[asyncio.Task[None] | None]],
         *,
         tls: ssl.SSLContext | None = None,
         max_connections: int | None = None,
@@ -154,13 +155,17 @@ class Listener:
         Returns how many were cut. To hurry the others on is up to whoever speaks on them.
         """
         self.close()
-        if not self._tasks:
-            return 0
-        _, rest = await asyncio.wait(self._tasks, timeout=deadline_s)
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
-        return len(rest)
+        loop = asyncio.get_running_loop()
+        deadline_at_s = loop.time() + deadline_s
+        while self._tasks:  # one that ends may leave another in its place
+            left_s = max(deadline_at_s - loop.time(), 0.0)
+            _, rest = await asyncio.wait(self._tasks, timeout=left_s)
+            if rest:
+                for task in rest:
+                    task.cancel()
+                await asyncio.gather(*rest, return_exceptions=True)
+                return len(rest)
+        return 0
 
     async def __aenter__(self) -> Self:
         self.start()
@@ -240,9 +245,10 @@ class Listener:
         self._regulate_accepting()
 
     async def _run(self, stream: Stream) -> None:
+        heir: asyncio.Task[None] | None = None
         stream.keeper = self
         try:
-            await self._on_stream(stream)
+            heir = await self._on_stream(stream)
         except asyncio.CancelledError:
             stream.abort()
             raise
@@ -254,12 +260,28 @@ class Listener:
         finally:
             if stream.keeper is None:
                 self._taken_over += 1
+            elif heir is None:
+                await self._see_off(stream)
             else:
-                stream.close()
-                try:
-                    await stream.wait_closed()
-                finally:
-                    stream.abort()
+                self._adopt(heir)
+
+    async def _see_off(self, stream: Stream) -> None:
+        stream.close()
+        try:
+            await stream.wait_closed()
+        finally:
+            stream.abort()
+
+    def _adopt(self, heir: asyncio.Task[None]) -> None:
+        """Own the task that goes on with a connection."""
+        self._tasks.add(heir)
+        heir.add_done_callback(self._forget_heir)
+
+    def _forget_heir(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._regulate_accepting()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _logger.error("a connection failed", exc_info=error)
 
     async def _open_stream(self, sock: socket.socket) -> Stream:
         """Make a Stream, after the TLS handshake where there is one."""

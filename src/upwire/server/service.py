@@ -200,21 +200,25 @@ class Server:
         for ws in self._websockets:
             ws.begin_close(*_STOP)
         await self._listener.drain(self._options.stop_timeout_s)
+        for ws in tuple(self._websockets):
+            ws.abort()  # its task was cancelled before it began
         self._closed.set()
 
     # A connection
 
-    async def _serve_stream(self, stream: Stream) -> None:
-        """Serve a connection: its requests, and then the WebSocket that the last of them opened."""
-        opened = await self._serve_requests(stream)
-        if opened is not None:
-            await self._serve_websocket(opened)
-
-    async def _serve_requests(self, stream: Stream) -> _Opened | None:
-        """Serve requests until the connection ends or a WebSocket is open, and return that.
+    async def _serve_stream(self, stream: Stream) -> asyncio.Task[None] | None:
+        """Serve a connection's requests; return the task of the WebSocket that was opened, if any.
 
         All that HTTP needs ends with this call: an open WebSocket may stay for days.
         """
+        opened = await self._serve_requests(stream)
+        if opened is None:
+            return None
+        self._websockets.add(opened.websocket)
+        return asyncio.create_task(self._serve_websocket(opened.websocket, opened.handler))
+
+    async def _serve_requests(self, stream: Stream) -> _Opened | None:
+        """Serve requests until the connection ends or a WebSocket is open, and return that."""
         connection = HttpConnection(
             stream,
             limits=self._options.limits,
@@ -289,14 +293,19 @@ class Server:
             terms = self._terms[id(endpoint)] = _Terms(endpoint, options, options.policy)
         return terms.options, terms.policy
 
-    async def _serve_websocket(self, opened: _Opened) -> None:
-        """Run the handler of a WebSocket, and see the WebSocket to its end."""
-        ws = opened.websocket
-        self._websockets.add(ws)
+    async def _serve_websocket(self, ws: WebSocket, handler: WebSocketHandler) -> None:
+        """Run the handler of a WebSocket, close, and see the WebSocket to its end."""
         try:
             if self._stopping is not None:
                 ws.begin_close(*_STOP)
-            await _run_handler(opened.handler, ws)
+            try:
+                if isinstance(handler, Callbacks):
+                    ws.push_to(handler)  # and they close when they like
+                else:
+                    await handler(ws)
+                    ws.begin_close()
+            except Exception as error:
+                _close_behind(handler, ws, error)
             await ws.wait_closed()
         finally:
             ws.abort()  # where this is cancelled; otherwise it is closed
@@ -397,28 +406,15 @@ def _is_of_client(error: Exception, exchange: HttpExchange) -> bool:
     return isinstance(error, RemoteProtocolError) and not isinstance(error, HandshakeRefused)
 
 
-async def _run_handler(handler: WebSocketHandler, ws: WebSocket) -> None:
-    """Run a handler and begin to close: with 1000, or where it failed 1011 and no details.
-
-    Callbacks close when they like.
-    """
-    if isinstance(handler, Callbacks):
-        ws.push_to(handler)
-        return
-    try:
-        await handler(ws)
-    except (ConnectError, HandshakeRefused) as error:  # of a server that the handler asked
-        where = _where(ws.remote_address, ws.request.path)
+def _close_behind(handler: WebSocketHandler, ws: WebSocket, error: Exception) -> None:
+    """Begin to close behind a handler that failed: with 1011, and no details."""
+    where = _where(ws.remote_address, ws.request.path)
+    if isinstance(error, (ConnectError, HandshakeRefused)):  # of a server that the handler asked
         logger.warning("handler %s failed %s: %s", handler_name(handler), where, error)
-        ws.begin_close(CloseCode.INTERNAL_ERROR)
-    except (ConnectionClosed, StreamError) as error:
+    elif isinstance(error, (ConnectionClosed, StreamError)):
         logger.debug("%r: %s", ws, error)
-        ws.begin_close(CloseCode.INTERNAL_ERROR)
-    except RemoteProtocolError as error:
+    elif isinstance(error, RemoteProtocolError):
         ws.begin_close(error.close_code, cut_reason(error.message))
-    except Exception:
-        where = _where(ws.remote_address, ws.request.path)
-        logger.exception("handler %s failed %s", handler_name(handler), where)
-        ws.begin_close(CloseCode.INTERNAL_ERROR)
     else:
-        ws.begin_close()
+        logger.error("handler %s failed %s", handler_name(handler), where, exc_info=error)
+    ws.begin_close(CloseCode.INTERNAL_ERROR)
