@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 from collections.abc import Sequence
 
 from upwire.conf.cidr import UNIX, Cidr, parse_ip
@@ -55,11 +57,13 @@ def _read_origin(text: str) -> Origin | None:
             host, port = text.split(":")
         else:
             host, port = text, ""
-        if not host or parse_ip(host) is None or (port and not _is_port(port)):
+        if port and not _is_port(port):
             return None
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        packed = ipaddress.ip_address(host).packed
     except ValueError:
         return None
-    return host, int(port or 0)
+    return socket.inet_ntop(family, packed), int(port or 0)
 
 
 def _is_port(text: str) -> bool:
