@@ -39,7 +39,7 @@ def test_bits_behind_the_prefix_mean_nothing(text: str) -> None:
     ["", "10.0.0", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/255.0.0.0", "1::1%2", "h", "/8"],
 )
 def test_what_is_no_block(text: str) -> None:
-    with pytest.raises(ValueError, match="^"):
+    with pytest.raises(ValueError, match=r"^"):
         parse_cidr(text)
 
 
