@@ -176,6 +176,15 @@ def check_host(host: str) -> str:
     return host
 
 
+def is_address(text: str) -> bool:
+    """Whether text is a literal IP address, brackets left out."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def parse_port(text: str) -> int:
     """Read a port, 1 to 65535."""
     try:

@@ -21,15 +21,18 @@ from upwire.conf.model import (
     ProxyPass,
     Upstream,
 )
+from upwire.conf.model import Resolver as ResolverSettings
 from upwire.conf.model.types.logs import OpenLogFileCache
 from upwire.conf.variables import Template
 from upwire.errors import ConfigError, Problem
 from upwire.proxy.access_log import AccessLogger
 from upwire.proxy.error_log import ErrorLogger
 from upwire.proxy.limit_zones import open_limit_zones
+from upwire.proxy.live_peers import NAMES_OCTETS, NAMES_RECORD, LivePeers
 from upwire.proxy.log_file import STDERR, STDOUT, LogFiles
 from upwire.proxy.open_log_files import OpenLogFiles
 from upwire.proxy.privileges import Credentials
+from upwire.proxy.resolver import Resolver
 from upwire.proxy.route import Router
 from upwire.proxy.status import Counters
 from upwire.proxy.tls.contexts import Contexts, make_client_context, make_server_context
@@ -83,7 +86,9 @@ class Cycle:
         "_access_loggers",
         "_error_loggers",
         "_is_retired",
+        "_live_peers",
         "_open_log_files",
+        "_resolvers",
         "_users",
         "clock",
         "config",
@@ -117,6 +122,8 @@ class Cycle:
         self._open_log_files: dict[OpenLogFileCache, OpenLogFiles] = {}
         self._error_loggers: dict[int, ErrorLogger] = {}
         self.upstreams: dict[str, Upstreams] = {}
+        self._live_peers: list[LivePeers] = []
+        self._resolvers: dict[ResolverSettings, Resolver] = {}
         self._users = 0
         self._is_retired = False
         self.router = Router(config)
@@ -154,6 +161,12 @@ class Cycle:
     def access_logger(self, settings: LocationSettings) -> AccessLogger:
         """Return the access log that holds at that level."""
         return self._access_loggers[id(settings)]
+
+    def resolver(self, settings: ResolverSettings) -> Resolver:
+        """Return the name servers of a `resolver`; what they said is known wherever it stands."""
+        if settings not in self._resolvers:
+            self._resolvers[settings] = Resolver(settings, self.clock)
+        return self._resolvers[settings]
 
     def upstreams_of(self, passed: ProxyPass) -> Upstreams:
         """Return the peers of a `proxy_pass` that has no variables."""
@@ -200,6 +213,8 @@ class Cycle:
         for upstreams in self.upstreams.values():
             if upstreams.idle is not None:
                 upstreams.idle.drop_expired()
+        for live in self._live_peers:
+            live.start()
 
     @staticmethod
     def wall_clock() -> float:
@@ -211,6 +226,8 @@ class Cycle:
         for upstreams in self.upstreams.values():
             if upstreams.idle is not None:
                 upstreams.idle.close()
+        for live in self._live_peers:
+            live.close()
         for open_files in self._open_log_files.values():
             open_files.close()
         self.files.close()
@@ -254,9 +271,11 @@ class Cycle:
             states = [
                 PeerState(peer, address)
                 for peer in upstream.peers
+                if not peer.resolve
                 for address in self._addresses(peer, problems)
             ]
             self._add_upstreams(upstream.name, states, upstream)
+            self._follow_names(upstream, states)
         for passed in all_passes(self.config):
             key = upstream_key(passed)
             if passed.template is None and key not in self.upstreams:
@@ -265,6 +284,21 @@ class Cycle:
                 self._add_upstreams(key, states, None)
         if problems:
             raise ConfigError(problems)
+
+    def _follow_names(self, upstream: Upstream, fixed: Sequence[PeerState]) -> None:
+        """Make ready to resolve the names of an upstream that has `server ... resolve`."""
+        if upstream.resolver is None or upstream.zone is None:
+            return
+        zone = self.zones.open(f"{upstream.zone.name} names", NAMES_OCTETS, NAMES_RECORD)
+        live = LivePeers(
+            upstream,
+            self.upstreams[upstream.name],
+            fixed,
+            resolver=self.resolver(upstream.resolver),
+            zone=zone,
+            log=self.log,
+        )
+        self._live_peers.append(live)
 
     def _add_upstreams(
         self, key: str, states: Sequence[PeerState], upstream: Upstream | None

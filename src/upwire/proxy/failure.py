@@ -31,7 +31,7 @@ class TryFailed(Exception):
     @property
     def message(self) -> str:
         """The line for the error log."""
-        return f"{self.reason} while {self.doing}"
+        return f"{self.reason} while {self.doing}" if self.doing else self.reason
 
     @property
     def status(self) -> int:

@@ -25,6 +25,9 @@ GRACE_S = 0.5
 Closed at once, as nginx does, one in use could lose a request that is on its way.
 """
 
+REUSED_MAX = 32
+"""How many waiting connections are ended at once to make room; nginx's number."""
+
 CLOSE_S = 1.0
 """How long the sides of a tunnel may take at a graceful stop to answer our Close (RFC 6455 §7.4.1).
 
@@ -40,7 +43,7 @@ class Worker:
     def __init__(self, service: Service) -> None:
         self.service = service
         self._numbers = count(1)
-        self._downstreams: set[Downstream] = set()
+        self._downstreams: dict[Downstream, None] = {}  # a set that keeps the order of arrival
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()  # no connection is waited for any more
         self._is_graceful = False
@@ -73,6 +76,7 @@ class Worker:
             loop.add_signal_handler(number, act)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, acts)
         service = self.service
+        service.counters.count_waiting = self._count_waiting
         service.ports.start(self._serve)
         if service.status is not None:
             service.status.start()
@@ -96,23 +100,43 @@ class Worker:
         downstream = await accept(stream, bound, next(self._numbers), lambda: self.service.cycle)
         if downstream is None:
             return
-        self._downstreams.add(downstream)
+        self._downstreams[downstream] = None
+        self._make_room()
         if self._stopping.is_set():  # it was accepted just before
             downstream.http.drain(spares_idle=True)
         try:
             await downstream.serve()
         finally:
-            self._downstreams.discard(downstream)
+            del self._downstreams[downstream]
             if self._stopping.is_set() and not self._downstreams:
                 self._idle.set()
+
+    def _make_room(self) -> None:
+        """Where the last of `worker_connections` was taken, end some that wait for a request.
+
+        Without any, newcomers wait in the system's backlog, where nginx closes them.
+        """
+        limit = self.service.cycle.config.main.worker_connections
+        if len(self._downstreams) < limit:
+            return
+        message = f"{limit} worker_connections are not enough"
+        waiting = [one for one in self._downstreams if one.http.is_waiting]
+        if not waiting:
+            self.service.cycle.log.write("alert", message)
+            return
+        self.service.cycle.log.write("warn", f"{message}, reusing connections")
+        for downstream in waiting[: max(min(REUSED_MAX, len(waiting) // 8), 1)]:
+            downstream.http.drain()
+
+    def _count_waiting(self) -> int:
+        return sum(downstream.http.is_waiting for downstream in self._downstreams)
 
     async def _tick(self) -> None:
         service = self.service
         while True:
-            await asyncio.sleep(TICK_S)
             service.tick()
-            if service.status is not None:
-                service.counters.publish_tunnels()
+            service.counters.publish()
+            await asyncio.sleep(TICK_S)
 
     async def _end(self) -> None:
         """Stop accepting, let the requests in flight end if that was asked, and cut the rest."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,7 +10,7 @@ from upwire.conf.model.assembly import Assembly, Scope, Wrong
 from upwire.conf.model.resolver import effective_resolver
 from upwire.conf.model.types import Balance, Keepalive, Peer, Upstream, UpstreamZone
 from upwire.conf.syntax import Directive
-from upwire.conf.values import parse_address, parse_number, parse_size, parse_time
+from upwire.conf.values import is_address, parse_address, parse_number, parse_size, parse_time
 
 _DEFAULT_PORT = 80
 _METHODS = ("hash", "ip_hash", "least_conn", "least_time", "random")
@@ -160,7 +159,7 @@ def read_peer(directive: Directive, assembly: Assembly) -> Peer:
         address = parse_address(text, _DEFAULT_PORT)
     except ValueError as error:
         raise Wrong(f'{error} in upstream "{text}"', at) from None
-    is_literal = address.unix is not None or _is_literal(address.host)
+    is_literal = address.unix is not None or is_address(address.host.strip("[]"))
     if peer.service and address.port_text:
         raise Wrong(f'service upstream "{text}" may not have port', at)
     if peer.service and is_literal:
@@ -172,14 +171,6 @@ def read_peer(directive: Directive, assembly: Assembly) -> Peer:
         unix=address.unix,
         resolve=peer.resolve and not is_literal,
     )
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True
 
 
 class _OptionRefused(Exception):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import replace
 
 from upwire.conf.model import ProxyPass
+from upwire.conf.values import is_address
 from upwire.conf.variables import Template
 from upwire.errors import UpwireError
-from upwire.proxy import failure
 from upwire.proxy.body import Body, BodyRefused, read_body
 from upwire.proxy.client_watch import ClientGone
 from upwire.proxy.failure import TryFailed
 from upwire.proxy.gateway import Destination, Gateway
 from upwire.proxy.headers import upstream_target
 from upwire.proxy.request import Handled, Outcome, Request
+from upwire.proxy.resolver import NotResolved
 from upwire.proxy.upstream import Upstreams
 
 _URL = re.compile(
@@ -101,7 +101,8 @@ async def _find_variable_destination(
     if digits is not None and (len(digits) > 5 or not 1 <= int(digits) <= 65535):
         raise _UrlRefused(f'invalid port in upstream "{url}"')
     port = int(digits or (443 if is_tls else 80))
-    upstreams = request.cycle.upstreams.get(host) if digits is None else None
+    known = request.cycle.upstreams
+    upstreams = known.get(f"{host}:{port}") or (known.get(host) if digits is None else None)
     if upstreams is None:
         upstreams = await _resolve(request, host, port)
     request.passed_authority = host if digits is None else f"{host}:{digits}"
@@ -112,13 +113,17 @@ async def _find_variable_destination(
 
 
 async def _resolve(request: Request, host: str, port: int) -> Upstreams:
-    """Ask the system for the addresses of a name that variables gave, and not the `resolver`.
-
-    TryFailed where there are none, or none within `resolver_timeout`.
-    """
+    """Return the addresses of a host that variables gave; TryFailed where there are none."""
+    cycle = request.cycle
+    literal = host.strip("[]")
+    if is_address(literal):
+        return cycle.upstreams_at(f"{host}:{port}", [literal], port)
+    settings = request.settings
+    if settings.resolver is None:
+        raise TryFailed("error", f"no resolver defined to resolve {host}", "")
+    resolver = cycle.resolver(settings.resolver)
     try:
-        async with asyncio.timeout(request.settings.resolver_timeout_s):
-            addresses = await asyncio.to_thread(request.cycle.resolve, host)
-    except (OSError, UnicodeError):  # TimeoutError is an OSError; a label may be too long for IDNA
-        raise TryFailed("error", f"{host} could not be resolved", failure.CONNECTING) from None
-    return request.cycle.upstreams_at(f"{host}:{port}", addresses, port)
+        found = await resolver.resolve(host, timeout_s=settings.resolver_timeout_s)
+    except NotResolved as error:
+        raise TryFailed("error", str(error), "") from error
+    return cycle.upstreams_at(f"{host}:{port}", found.addresses, port)
