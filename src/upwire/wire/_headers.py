@@ -53,7 +53,7 @@ class Headers:
             return
         self._lines = list(lines.items() if isinstance(lines, Mapping) else lines)
         for name, value in self._lines:
-            check_line(name, value)
+            _check_line(name, value)
 
     @classmethod
     def from_parsed(cls, lines: list[tuple[str, str]]) -> Headers:
@@ -71,38 +71,32 @@ class Headers:
             octets += len(name) + len(value) + 4  # ": " and CR LF
         return octets
 
-    @cython.ccall
     def get(self, name: str, default: str | None = None) -> str | None:
         """The value of the first line of that name."""
         keys = self._lower_names()
         key = name.lower()
         return self._lines[keys.index(key)][1] if key in keys else default
 
-    @cython.ccall
     def get_all(self, name: str) -> list[str]:
         """The values of all lines of that name, in order."""
-        keys = self._lower_names()
-        key = name.lower()
-        return [self._lines[at][1] for at in range(len(keys)) if keys[at] == key]
+        return self._values(name)
 
     def combined(self, name: str) -> str | None:
         """The values of all lines of that name as one list, or None. RFC 9110 §5.3."""
-        values = self.get_all(name)
+        values = self._values(name)
         return ", ".join(values) if values else None
 
     def items(self) -> Iterator[tuple[str, str]]:
         """Every line as (name, value), in order."""
         return iter(self._lines)
 
-    @cython.ccall
     def add(self, name: str, value: str) -> None:
         """Append a line."""
-        check_line(name, value)
+        _check_line(name, value)
         self._lines.append((name, value))
         if self._keys is not None:
             self._keys.append(name.lower())
 
-    @cython.ccall
     def set(self, name: str, value: str) -> None:
         """Replace all lines of that name by one in the first's place, or append it."""
         keys = self._lower_names()
@@ -110,13 +104,12 @@ class Headers:
         if key not in keys:
             self.add(name, value)
             return
-        check_line(name, value)
+        _check_line(name, value)
         first = keys.index(key)
         self.remove(name)
         self._lines.insert(first, (name, value))
         self._keys = None
 
-    @cython.ccall
     def remove(self, name: str) -> None:
         """Remove all lines of that name; none is fine."""
         keys = self._lower_names()
@@ -141,6 +134,12 @@ class Headers:
             parts += (name, ": ", value, "\r\n")
         parts.append("\r\n")
         return "".join(parts).encode("latin-1")
+
+    @cython.cfunc
+    def _values(self, name: str) -> list[str]:
+        keys = self._lower_names()
+        key = name.lower()
+        return [self._lines[at][1] for at in range(len(keys)) if keys[at] == key]
 
     @cython.cfunc
     def _lower_names(self) -> list[str]:
@@ -176,7 +175,6 @@ class Headers:
         return f"Headers({self._lines!r})"
 
 
-@cython.ccall
 def parse_list(value: str) -> list[str]:
     """The elements of a comma-separated list, empty ones left out. RFC 9110 §5.6.1.
 
@@ -191,24 +189,26 @@ def parse_list(value: str) -> list[str]:
     return [element for element in [part.strip(OWS) for part in parts] if element]
 
 
-@cython.ccall
 def tokens(headers: Headers, name: str) -> list[str]:
     """The list elements of all lines of that name, in lower case: Connection, Upgrade, TE."""
-    return [element.lower() for value in headers.get_all(name) for element in parse_list(value)]
+    return [element.lower() for value in headers._values(name) for element in parse_list(value)]
 
 
-@cython.ccall
 def has_token(headers: Headers, name: str, token: str) -> bool:
     """Whether a list field has that element, compared without case."""
-    values = headers.get_all(name)
+    values = headers._values(name)
     return bool(values) and token.lower() in [
         element.lower() for value in values for element in parse_list(value)
     ]
 
 
-@cython.ccall
 def is_token(text: str) -> bool:
     """Whether the text is one token. RFC 9110 §5.6.2."""
+    return bool(_is_token(text))
+
+
+@cython.cfunc
+def _is_token(text: str) -> cython.bint:
     if cython.compiled:
         character: cython.Py_UCS4
         for character in text:
@@ -229,10 +229,10 @@ def is_tchar(code: cython.uint) -> cython.bint:
     return code < 128 and (_HIGH_TCHARS >> (code - 64)) & 1
 
 
-@cython.ccall
-def check_line(name: str, value: str) -> None:
+@cython.cfunc
+def _check_line(name: str, value: str) -> None:
     """Raise LocalProtocolError for a line that would not be one field line on the wire."""
-    if not is_token(name):
+    if not _is_token(name):
         raise LocalProtocolError(f"field name {name!r} is not a token (RFC 9110 §5.1)")
     if _has_barred(value):
         raise LocalProtocolError(f"value of field {name} has a barred character (RFC 9110 §5.5)")

@@ -39,6 +39,8 @@ LINGER_S = 5.0
 DISCARD_OCTETS = 64 * 1024
 """Content that no handler has read and that is still taken, so that the connection persists."""
 
+_ALL_SENT = Framing(BodyKind.LENGTH, 0)
+
 ErrorResponse = Callable[[RemoteProtocolError, RequestHead | None], tuple[ResponseHead, bytes]]
 """Answers a request that broke a rule; the head is None where there is none to speak of."""
 
@@ -154,8 +156,23 @@ class HttpExchange:
         if status not in (204, 304):
             fields.set("Content-Length", str(len(body)))
         reason = reason_phrase(status) if reason is None else reason
-        await self.start(ResponseHead(status, reason, (1, 1), fields), body)
-        await self.finish()
+        head = ResponseHead(status, reason, (1, 1), fields)
+        if "Transfer-Encoding" in fields or self.head.method == "CONNECT" or status < 200:
+            await self.start(head, body)
+            await self.finish()
+        else:
+            has_content = self.head.method != "HEAD" and status not in (204, 304)
+            await self._send_whole(head, _ALL_SENT if has_content else NO_CONTENT, body)
+
+    async def _send_whole(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
+        """Send a response whose head says how long its body is; framing is what is left."""
+        if self._writer is not None:
+            raise LocalProtocolError("the request is answered already")
+        changes = self._persistence(head.headers, framing)
+        self.response = _with_fields(head, changes) if changes else head
+        self._writer = self._make_writer(framing)
+        octets = serialize_response(self.response)
+        await self._writer.send(b"", head=octets + body if framing is _ALL_SENT else octets)
 
     async def start(self, head: ResponseHead, octets: bytes = b"") -> None:
         """Send a response's head, and with it the first octets of its content.
@@ -233,14 +250,17 @@ class HttpExchange:
         if framing.kind is BodyKind.UNTIL_CLOSE and is_chunkable:
             changes["Transfer-Encoding"] = "chunked"
             framing = CHUNKED
-        if not self._may_persist(sent.headers, framing):
-            self.is_persistent = False
-            changes["Connection"] = _with_close(sent.headers)
-        elif not is_chunkable:
-            changes["Connection"] = "keep-alive"
+        changes |= self._persistence(sent.headers, framing)
         if changes or sent.version != (1, 1):  # RFC 9110 §6.2: ours, whatever the client's
             sent = _with_fields(sent, changes)
         return sent, framing
+
+    def _persistence(self, headers: Headers, framing: Framing) -> dict[str, str]:
+        """Note whether another request may follow, and return the field that says so."""
+        if not self._may_persist(headers, framing):
+            self.is_persistent = False
+            return {"Connection": _with_close(headers)}
+        return {} if self.head.version >= (1, 1) else {"Connection": "keep-alive"}
 
     def _may_persist(self, headers: Headers, framing: Framing) -> bool:
         """Whether another request may follow. RFC 9112 §9.3.

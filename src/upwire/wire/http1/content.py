@@ -26,7 +26,7 @@ _CHUNK_END_OCTETS = 2
 # Spaces behind a bare size too: some servers pad it, and nginx takes them (RFC 9112 §7.1.1 has
 # them before an extension only).
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00\r]*)?")
-_LENGTH = re.compile(r"[0-9]{1,18}")
+_LENGTH_DIGITS = 18
 
 
 class BodyKind(enum.Enum):
@@ -264,7 +264,8 @@ def _declared_framing(version: Version, headers: Headers) -> Framing | None:
 
 def _content_length(values: list[str]) -> int:
     """The one Content-Length. Lists are refused even where all elements agree. RFC 9110 §8.6."""
-    if len(values) > 1 or not _LENGTH.fullmatch(values[0]):
+    is_number = values[0].isdecimal() and values[0].isascii()
+    if len(values) > 1 or not is_number or len(values[0]) > _LENGTH_DIGITS:
         shown = ", ".join(values)[:64]
         raise RemoteProtocolError(f"Content-Length {shown!r} is not one number", "RFC 9110 §8.6")
     return int(values[0])

@@ -24,6 +24,10 @@ _REASON_PHRASES = {status.value: status.phrase for status in HTTPStatus} | {
     422: "Unprocessable Content",
 }
 
+_KNOWN_STATUS_LINES = frozenset(
+    f"HTTP/1.1 {status} {phrase}" for status, phrase in _REASON_PHRASES.items()
+)
+
 _TARGET = r"[!-~\x80-\xff]+"  # octets above 0x7f too, as nginx: clients do send raw UTF-8
 _VERSION = r"HTTP/([0-9])\.([0-9])"
 _REQUEST_LINE = re.compile(rf"({TCHAR}+) ({_TARGET}) {_VERSION}")
@@ -192,7 +196,7 @@ def serialize_request(head: RequestHead) -> bytes:
 def serialize_response(head: ResponseHead) -> bytes:
     """The octets of a response head. Raises LocalProtocolError for a line that would be another."""
     line = f"HTTP/{head.version[0]}.{head.version[1]} {head.status} {head.reason}"
-    if not _STATUS_LINE.fullmatch(line):
+    if line not in _KNOWN_STATUS_LINES and not _STATUS_LINE.fullmatch(line):
         raise LocalProtocolError(f"{line[:64]!r} is no status line (RFC 9112 §4)")
     return head.headers.serialize(line)
 
