@@ -6,6 +6,7 @@ import asyncio
 import json
 import mmap
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,10 +18,10 @@ from upwire.version import __version__
 from upwire.wire.frames import CloseCode
 
 _ROWS = 1024  # nginx's limit of processes
-_ENDED_TUNNELS = range(7, 11)
-_LIVE_TUNNELS = range(11, 15)
-_OPEN = {2, 4, 6, *_LIVE_TUNNELS}  # what is now, as against what was since the start
-_STATUSES_AT = 15
+_ENDED_TUNNELS = range(8, 12)
+_LIVE_TUNNELS = range(12, 16)
+_OPEN = {2, 4, 6, 7, *_LIVE_TUNNELS}  # what is now, as against what was since the start
+_STATUSES_AT = 16
 _STATUSES = 1000
 _COLUMNS = _STATUSES_AT + _STATUSES
 _CELL_OCTETS = 8
@@ -67,6 +68,12 @@ class Totals:
     in_flight: int
     tunnels_total: int
     tunnels_now: int
+    waiting: int
+
+    @property
+    def reading(self) -> int:
+        """How many connections are there of which a request's head is being read."""
+        return max(self.active - self.in_flight - self.waiting, 0)
 
 
 class Counters:
@@ -84,8 +91,11 @@ class Counters:
     in_flight = _Cell(4)
     tunnels_total = _Cell(5)
     tunnels_now = _Cell(6)
+    waiting = _Cell(7)
 
     def __init__(self) -> None:
+        self.count_waiting: Callable[[], int] = int
+        """Counts this process's connections of which no request is there; its worker sets it."""
         self.started_s = time.time()
         self.tunnels_open: set[LiveTunnel] = set()
         self._last_tunnel: asyncio.Event | None = None  # somebody waits for the end of the last
@@ -140,8 +150,9 @@ class Counters:
             self._last_tunnel = asyncio.Event()
             await self._last_tunnel.wait()
 
-    def publish_tunnels(self) -> None:
-        """Let the other processes know what has gone through the tunnels that are open here."""
+    def publish(self) -> None:
+        """Let the other processes know what is counted only when somebody asks."""
+        self.waiting = self.count_waiting()
         totals = [0, 0, 0, 0]
         for tunnel in self.tunnels_open:
             for index, total in enumerate(tunnel.totals()):
@@ -150,8 +161,8 @@ class Counters:
             self.row[column] = total
 
     def totals(self) -> Totals:
-        """Return the numbers of all processes; what open tunnels elsewhere carry, as published."""
-        self.publish_tunnels()
+        """Return the numbers of all processes; some of the others' are as old as a tick."""
+        self.publish()
         numbers = [self._sum(column) for column in range(_STATUSES_AT)]
         ended = numbers[_ENDED_TUNNELS.start : _ENDED_TUNNELS.stop]
         live = numbers[_LIVE_TUNNELS.start : _LIVE_TUNNELS.stop]

@@ -17,6 +17,7 @@ from upwire.conf.regex import RegexFailed
 from upwire.proxy.headers import head_octets
 from upwire.proxy.modules import geo, split_clients, ssl
 from upwire.proxy.modules.auth_basic import read_credentials
+from upwire.proxy.modules.ssi import show_time
 from upwire.proxy.modules.static import map_to_path
 from upwire.proxy.request import Request, UpstreamTry
 from upwire.proxy.route import Captures
@@ -237,6 +238,10 @@ READERS: dict[str, Reader] = {
     "body_bytes_sent": lambda request: str(request.reply.body_octets),
     "bytes_sent": lambda request: str(request.reply.head_octets + request.reply.body_octets),
     "connection": lambda request: str(request.client.number),
+    "connections_active": lambda request: str(request.cycle.counters.totals().active),
+    "connections_reading": lambda request: str(request.cycle.counters.totals().reading),
+    "connections_waiting": lambda request: str(request.cycle.counters.totals().waiting),
+    "connections_writing": lambda request: str(request.cycle.counters.totals().in_flight),
     "connection_requests": lambda request: str(request.client.requests),
     "connection_time": lambda request: f"{time.time() - request.client.started_s:.3f}",
     "content_length": lambda request: request.head.headers.get("Content-Length"),
@@ -294,6 +299,8 @@ READERS: dict[str, Reader] = {
     "upstream_response_time": _each_try(lambda attempt: _seconds(attempt.response_time_s)),
     "upstream_status": _each_try(lambda attempt: str(attempt.status or "-")),
     "uri": lambda request: request.uri,
+    "date_gmt": lambda request: show_time(request, is_gmt=True),
+    "date_local": lambda request: show_time(request, is_gmt=False),
     **ssl.READERS,
 }
 

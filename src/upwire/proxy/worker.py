@@ -101,7 +101,7 @@ class Worker:
         if downstream is None:
             return
         self._downstreams[downstream] = None
-        self._make_room()
+        self._make_room(downstream)
         if self._stopping.is_set():  # it was accepted just before
             downstream.http.drain(spares_idle=True)
         try:
@@ -111,7 +111,7 @@ class Worker:
             if self._stopping.is_set() and not self._downstreams:
                 self._idle.set()
 
-    def _make_room(self) -> None:
+    def _make_room(self, newest: Downstream) -> None:
         """Where the last of `worker_connections` was taken, end some that wait for a request.
 
         Without any, newcomers wait in the system's backlog, where nginx closes them.
@@ -120,7 +120,8 @@ class Worker:
         if len(self._downstreams) < limit:
             return
         message = f"{limit} worker_connections are not enough"
-        waiting = [one for one in self._downstreams if one.http.is_waiting]
+        others = (one for one in self._downstreams if one is not newest)
+        waiting = [one for one in others if one.http.is_waiting]
         if not waiting:
             self.service.cycle.log.write("alert", message)
             return

@@ -313,13 +313,18 @@ class HttpConnection:
         """Whether another request may follow the current one."""
         return not self._is_draining and self.requests < self._requests_max
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether nothing of a request is there, that is being answered or is yet to be read."""
+        return self._state is _State.IDLE and not self._reader.has_octets
+
     def drain(self, *, spares_idle: bool = False) -> None:
         """End after the current request; at once, where none is being read or answered.
 
         spares_idle: then after the next one, which may be on its way.
         """
         self._is_draining = True
-        if not spares_idle and self._state is _State.IDLE and not self._reader.has_octets:
+        if not spares_idle and self.is_waiting:
             self.stream.close()
 
     async def serve(self, handler: Callable[[HttpExchange], Awaitable[None]]) -> None:

@@ -13,12 +13,11 @@ async def answer(request: Request) -> Handled:
     if request.method not in ("GET", "HEAD"):
         return 405
     totals = request.cycle.counters.totals()
-    waiting = totals.active - totals.in_flight
     text = (
         f"Active connections: {totals.active} \n"
         "server accepts handled requests\n"
         f" {totals.accepted} {totals.handled} {totals.requests} \n"
-        f"Reading: 0 Writing: {totals.in_flight} Waiting: {waiting} \n"
+        f"Reading: {totals.reading} Writing: {totals.in_flight} Waiting: {totals.waiting} \n"
     )
     await respond(request, 200, [("Content-Type", "text/plain")], text.encode())
     return Outcome.DONE
