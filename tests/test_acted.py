@@ -43,7 +43,7 @@ DIRECTIVES = {
         "error_logs": "error_log",
         "error_pages": "error_page",
         "add_headers": "add_header",
-        "return_": "return",
+        "subrequest_output_octets": "subrequest_output_buffer_size",
         "client_max_body_octets": "client_max_body_size",
     },
     ProxySettings: {
@@ -64,7 +64,8 @@ PREFIXES = {
 # Values of more than one directive, or of none.
 COMPOUND = {
     *("settings", "position", "proxy", "handler", "keepalive_header_s"),
-    *("client_body", "auth_request", "ssl"),
+    *("client_body", "auth_request", "ssl", "rewrite", "limit_except", "ssi", "addition"),
+    *("try_files", "alias_octets"),
 }
 # Fields that the file's reader or the process settles otherwise than by reading the attribute:
 # `daemon` is asked of the tree, since nginx's default is not ours, and `user` with its place.
@@ -73,7 +74,10 @@ READ_ELSEWHERE = {"daemon", "user"}
 # Acted on by the shape of the configuration, or by a value that two directives make together.
 WITHOUT_A_FIELD = {
     *("client_body_buffer_size", "client_body_in_file_only", "client_body_in_single_buffer"),
-    *("client_body_temp_path", "auth_request_set"),
+    *("client_body_temp_path", "auth_request", "auth_request_set", "try_files", "limit_except"),
+    *("return", "rewrite", "set", "break", "if", "add_before_body", "add_after_body"),
+    *("addition_types", "ssi", "ssi_silent_errors", "ssi_value_length", "ssi_types"),
+    *("ssi_last_modified",),
     *("events", "http", "include", "log_format", "map", "server", "upstream"),
     *("proxy_pass_header", "ssl_certificate_key", "proxy_ssl_certificate_key", "stub_status"),
     *("hash", "ip_hash", "least_conn", "random"),

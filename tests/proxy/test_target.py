@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from upwire.errors import RemoteProtocolError
-from upwire.proxy.target import Target, escape_path, parse_host, parse_target
+from upwire.proxy.target import (
+    Target,
+    escape_path,
+    parse_host,
+    parse_target,
+    parse_unsafe_uri,
+)
 
 
 @pytest.mark.parametrize(
@@ -112,3 +118,23 @@ def test_what_is_no_host_is_refused(value: str) -> None:
     with pytest.raises(RemoteProtocolError) as caught:
         parse_host(value)
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/a%20b?c%20d", ("/a b", "c%20d")),
+        ("/a%3fb", ("/a?b", "")),
+        ("/..a/b..", ("/..a/b..", "")),
+        ("/a/../b", None),
+        ("/a/%2e%2e", None),
+        ("/a%00", None),
+        ("/a%x", None),
+    ],
+)
+def test_paths_that_a_content_names(text: str, expected: tuple[str, str] | None) -> None:
+    if expected is None:
+        with pytest.raises(RemoteProtocolError):
+            parse_unsafe_uri(text)
+    else:
+        assert parse_unsafe_uri(text) == expected

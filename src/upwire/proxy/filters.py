@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from upwire.proxy.modules import headers, not_modified
+from upwire.proxy.modules import addition, headers, not_modified, ssi
 from upwire.proxy.modules import range as byte_range
 from upwire.proxy.output import Filter, OutputHead, Sink
 from upwire.proxy.request import Request
@@ -18,6 +18,8 @@ Join = Callable[[Request, OutputHead], Filter | None]
 CONTENT_FILTERS: tuple[Join, ...] = (
     not_modified.join,
     headers.join,
+    addition.join,
+    ssi.join,
 )
 """These see the responses of each request, of subrequests too."""
 

@@ -115,6 +115,16 @@ class Reply:
     is_cut: bool = False
 
 
+@dataclass(slots=True)
+class SsiState:
+    """What server side includes have made so far; all but time_format is the main request's."""
+
+    variables: dict[str, str] = field(default_factory=dict)
+    blocks: dict[str, bytes] = field(default_factory=dict)
+    captures: tuple[str, ...] = ()
+    time_format: str = "%A, %d-%b-%Y %H:%M:%S %Z"
+
+
 class Request:
     """One request, from its head to its line in the access log.
 
@@ -136,6 +146,7 @@ class Request:
     """
 
     __slots__ = (
+        "_ssi",
         "added_fields",
         "adds_uri_to_alias",
         "args",
@@ -222,6 +233,7 @@ class Request:
         self.sink: Sink = NOWHERE
         self.inclusions: Sink = NOWHERE
         self.is_head_only = False
+        self._ssi: SsiState | None = None
         self.tries: list[UpstreamTry] = []
         self.hold: Hold | None = None
         self.upstream_fields = Headers()
@@ -344,6 +356,13 @@ class Request:
             if value is not None:
                 facts.append(f', {label}: "{value}"')
         return "".join(facts)
+
+    @property
+    def ssi(self) -> SsiState:
+        """What server side includes have made for this request."""
+        if self._ssi is None:
+            self._ssi = SsiState()
+        return self._ssi
 
     @property
     def wants_head_only(self) -> bool:

@@ -60,6 +60,18 @@ def parse_target(target: str, *, merge_slashes: bool = True) -> Target:
     return Target(path, args, request_uri, host, is_escaped)
 
 
+def parse_unsafe_uri(text: str) -> tuple[str, str]:
+    """Read a path with arguments that a content names; returns the path decoded, and the arguments.
+
+    Raises RemoteProtocolError for a bad percent-encoding, or a path that leads upwards.
+    """
+    path, _, args = text.partition("?")
+    path = _decode(path)
+    if ".." in path.split("/"):
+        raise _invalid(f"path {path!r} leads upwards")
+    return path, args
+
+
 def remove_dot_segments(path: str, *, merge_slashes: bool) -> str:
     """Resolve `.`, `..` and, if asked, doubled slashes in a decoded absolute path.
 

@@ -7,6 +7,7 @@ from upwire.conf.model.access import (
     effective_auth_basic,
     effective_real_ip,
 )
+from upwire.conf.model.addition import read_addition
 from upwire.conf.model.assembly import Assembly, Scope, Wrong
 from upwire.conf.model.auth_request import read_auth_request
 from upwire.conf.model.limits import effective_limit_conn, effective_limit_req
@@ -18,6 +19,7 @@ from upwire.conf.model.logs import (
 from upwire.conf.model.proxy import read_proxy
 from upwire.conf.model.proxy_rewrites import Place
 from upwire.conf.model.resolver import effective_resolver
+from upwire.conf.model.ssi import read_ssi
 from upwire.conf.model.try_files import read_try_files
 from upwire.conf.model.types import (
     AddHeader,
@@ -78,6 +80,9 @@ def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSet
         internal=bool(scope.own("internal")),
         max_ranges=_read_max_ranges(scope),
         if_modified_since=scope.text("if_modified_since").lower(),
+        addition=read_addition(scope),
+        ssi=read_ssi(scope),
+        subrequest_output_octets=scope.octets("subrequest_output_buffer_size"),
         try_files=_read_try_files(scope, assembly),
         rewrite_log=scope.flag("rewrite_log"),
         uninitialized_variable_warn=scope.flag("uninitialized_variable_warn"),

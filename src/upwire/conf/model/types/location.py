@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from upwire.conf.model.types.access import AccessRule, AuthBasic, LimitConn, LimitReq, RealIp
+from upwire.conf.model.types.addition import AdditionSettings
 from upwire.conf.model.types.auth_request import AuthRequestSettings
 from upwire.conf.model.types.logs import AccessLog, ErrorLog, OpenLogFileCache
 from upwire.conf.model.types.proxy import ProxySettings
 from upwire.conf.model.types.resolver import Resolver
 from upwire.conf.model.types.rewrite import If, Instruction
+from upwire.conf.model.types.ssi import SsiSettings
 from upwire.conf.model.types.try_files import TryFiles
 from upwire.conf.regex import Regex
 from upwire.conf.syntax import Position
@@ -108,6 +110,9 @@ class LocationSettings:
     internal: bool = False
     max_ranges: int | None = None
     if_modified_since: str = "exact"
+    addition: AdditionSettings = field(default_factory=AdditionSettings)
+    ssi: SsiSettings = field(default_factory=SsiSettings)
+    subrequest_output_octets: int = 4096
     try_files: TryFiles | None = None
     rewrite_log: bool = False
     uninitialized_variable_warn: bool = True
