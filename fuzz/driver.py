@@ -35,7 +35,7 @@ def run(target: Target, corpus: Sequence[bytes]) -> int:
     while runs < len(corpus) or time.monotonic() < deadline_s:
         octets = corpus[runs] if runs < len(corpus) else mutate(pool, rng)
         if not _holds(target, octets, rng):
-            print(f"seed {seed}, run {runs}: broken by {octets!r}")
+            print(f"seed {seed}, run {runs}: broken by {len(octets)} octets, {octets!r:.1000}")
             return 1
         runs += 1
     print(f"{target.__name__}: {runs} runs, seed {seed}")
@@ -82,7 +82,9 @@ def check_splits(
     whole = verdict(read, [octets])
     pieces = split(octets, rng)
     parts = verdict(read, pieces)
-    assert parts == whole, f"split as {pieces}: {parts!r}, but whole: {whole!r}"
+    assert parts == whole, (
+        f"split into {list(map(len, pieces))}: {parts!r:.1000}, but whole: {whole!r:.1000}"
+    )
     return whole
 
 
