@@ -52,6 +52,9 @@ DIRECTIVES = {
         "buffer_octets": "proxy_buffer_size",
         "hide_headers": "proxy_hide_header",
         "redirects": "proxy_redirect",
+        "cookie_domains": "proxy_cookie_domain",
+        "cookie_paths": "proxy_cookie_path",
+        "max_temp_file_octets": "proxy_max_temp_file_size",
     },
     Keepalive: {"connections": "keepalive"},
 }
@@ -63,6 +66,7 @@ PREFIXES = {
 }
 # Values of more than one directive, or of none.
 COMPOUND = {
+    "is_local",
     *("settings", "position", "proxy", "handler", "keepalive_header_s"),
     *("client_body", "auth_request", "ssl", "rewrite", "limit_except", "ssi", "addition"),
     *("try_files", "alias_octets"),
@@ -80,7 +84,7 @@ WITHOUT_A_FIELD = {
     *("ssi_last_modified",),
     *("events", "http", "include", "log_format", "map", "server", "upstream"),
     *("proxy_pass_header", "ssl_certificate_key", "proxy_ssl_certificate_key", "stub_status"),
-    *("hash", "ip_hash", "least_conn", "random"),
+    *("hash", "ip_hash", "least_conn", "random", "zone"),
 }
 
 UPSTREAM = Context.UPSTREAM

@@ -8,6 +8,6 @@ D = partial(DirectiveSpec, module="ngx_http_upstream_module")
 ROWS: list[DirectiveSpec] = [
     D("upstream", H, BLOCK, repeats=True, acted=True),
     D("server", UP, arity="1+", repeats=True, acted=True),
-    D("resolver", UP, arity="1+"),
-    D("resolver_timeout", UP, TIME),
+    D("resolver", UP, arity="1+", acted=True),
+    D("resolver_timeout", UP, TIME, acted=True),
 ]
