@@ -304,7 +304,7 @@ class Server:
                 else:
                     await handler(ws)
                     ws.begin_close()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - it is the application's
                 _close_behind(handler, ws, error)
             await ws.wait_closed()
         finally:

@@ -18,23 +18,21 @@ class Wire:
         self.sent: list[tuple[float, bytes]] = []
         self.given_up_s: float | None = None
         self.is_deaf = False
-        self.pings = Pings(
-            self._send,
-            self._give_up,
-            lambda: self.is_deaf,
-            interval_s=interval_s,
-            timeout_s=timeout_s,
-        )
+        self.has_heard = False
+        self.pings = Pings(self, interval_s=interval_s, timeout_s=timeout_s)
 
     @property
     def times_s(self) -> list[float]:
         return [time_s for time_s, _ in self.sent]
 
-    def _send(self, payload: bytes) -> None:
+    def _send_ping(self, payload: bytes) -> None:
         self.sent.append((asyncio.get_running_loop().time(), payload))
 
-    def _give_up(self) -> None:
+    def _give_up_on_silence(self) -> None:
         self.given_up_s = asyncio.get_running_loop().time()
+
+    def _is_deaf(self) -> bool:
+        return self.is_deaf
 
 
 def test_a_pong_answers_the_pings_before_its_own() -> None:
@@ -144,7 +142,7 @@ def test_keepalive_pings_again_while_something_comes_or_nobody_listens() -> None
     async def main() -> None:
         wire = Wire(interval_s=20, timeout_s=5)
         await asyncio.sleep(21)
-        wire.pings.has_heard = True
+        wire.has_heard = True
         await asyncio.sleep(5)
         wire.is_deaf = True
         await asyncio.sleep(5)

@@ -17,6 +17,7 @@ from upwire.net.stream import WRITE_HIGH_OCTETS, Stream
 from upwire.net.websocket import WebSocket, WebSocketOptions
 from upwire.net.websocket._channel import FRAMES_A_TURN, SENDS_BEFORE_YIELD
 from upwire.wire.deflate import DeflateParameters
+from upwire.wire.fields import Headers
 from upwire.wire.handshake import Accepted
 from upwire.wire.http1 import RequestHead, ResponseHead
 from upwire.wire.websocket import (
@@ -32,7 +33,7 @@ from upwire.wire.websocket import (
     State,
 )
 
-REQUEST = RequestHead("GET", "/chat")
+REQUEST = RequestHead("GET", "/chat", headers=Headers([("Host", "a.example")]))
 RESPONSE = ResponseHead(101, "Switching Protocols")
 QUIET = WebSocketOptions(ping_interval_s=None, ping_timeout_s=None)
 
@@ -152,8 +153,8 @@ def test_frames_are_shown_as_they_come_and_go() -> None:
 def test_the_connection_describes_itself() -> None:
     async def main() -> None:
         client, server = open_pair()
-        assert client.request is REQUEST
-        assert client.response is RESPONSE
+        assert client.request == REQUEST
+        assert client.response == RESPONSE
         assert client.subprotocol == "chat"
         assert client.path_params == {}
         assert client.context == {}

@@ -3,60 +3,65 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from upwire.errors import ConnectionClosed, LocalProtocolError
+
+TICK_S = 0.25
+"""How much later than asked a keepalive ping may go out: those of a tick share one timer."""
+
+
+class Pinged(Protocol):
+    """The connection that pings are of."""
+
+    has_heard: bool
+    """Set by it when octets come from the peer."""
+
+    def _send_ping(self, payload: bytes) -> None:
+        """Send a ping with that payload."""
+
+    def _give_up_on_silence(self) -> None:
+        """Take that a ping stays unanswered, and that nothing else came."""
+
+    def _is_deaf(self) -> bool:
+        """Whether this side does not read, so that it cannot know."""
 
 
 class Pings:
     """The pings of one connection that wait for their pongs, and the keepalive's clock.
 
-    send_ping sends one with that payload. give_up is called when a keepalive ping stays
-    unanswered for timeout_s and nothing else came in that time, unless is_deaf() says that
-    this side does not read, so that it cannot know. interval_s is the time from a pong to the
-    next keepalive ping; None pings never, and timeout_s None waits for ever.
+    A keepalive ping goes out interval_s after the last pong; None pings never. One that stays
+    unanswered for timeout_s while nothing else comes ends the connection; None waits for ever.
 
     latency_s: the last round trip; None before the first.
-    has_heard: set when octets come from the peer.
     """
 
     __slots__ = (
-        "_give_up",
+        "_due_tick",
         "_interval_s",
-        "_is_deaf",
         "_is_stopped",
         "_keepalive",
-        "_loop",
-        "_send_ping",
+        "_pinged",
         "_timeout_s",
-        "_timer",
         "_waiting",
-        "has_heard",
         "latency_s",
     )
 
     def __init__(
-        self,
-        send_ping: Callable[[bytes], None],
-        give_up: Callable[[], None],
-        is_deaf: Callable[[], bool],
-        *,
-        interval_s: float | None,
-        timeout_s: float | None,
+        self, pinged: Pinged, *, interval_s: float | None, timeout_s: float | None
     ) -> None:
         self.latency_s: float | None = None
-        self.has_heard = False
-        self._send_ping = send_ping
-        self._give_up = give_up
-        self._is_deaf = is_deaf
+        self._pinged: Pinged | None = pinged
         self._interval_s = interval_s
         self._timeout_s = timeout_s
-        self._loop = asyncio.get_running_loop()
-        self._waiting: dict[bytes, _Ping] = {}  # by payload, in the order of sending
+        self._waiting: dict[bytes, _Ping] | None = None  # by payload, in the order of sending
         self._keepalive = b""  # the payload of its last ping
-        self._timer: asyncio.TimerHandle | None = None
+        self._due_tick: int | None = None
         self._is_stopped = False
         self._arm(interval_s)
 
@@ -65,36 +70,39 @@ class Pings:
 
         Raises TimeoutError past timeout_s, ConnectionClosed when the connection ends before.
         """
-        if payload in self._waiting:
+        assert self._pinged is not None
+        if self._waiting is not None and payload in self._waiting:
             raise LocalProtocolError("a ping with this payload waits for its pong already")
-        self._send_ping(payload)
-        waiter: asyncio.Future[float] = self._loop.create_future()
-        self._waiting[payload] = _Ping(self._loop.time(), waiter)
+        self._pinged._send_ping(payload)
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[float] = loop.create_future()
+        self._note(payload, _Ping(loop.time(), waiter))
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await waiter
         finally:
-            self._waiting.pop(payload, None)
+            self._forget(payload)
 
     def acknowledge(self, payload: bytes) -> None:
         """Take a pong. It answers the pings before its own as well. RFC 6455 §5.5.3."""
-        if payload not in self._waiting:
+        if self._waiting is None or payload not in self._waiting:
             return
-        now_s = self._loop.time()
-        waiting = list(self._waiting)
-        for sent in waiting[: waiting.index(payload) + 1]:
-            ping = self._waiting.pop(sent)
+        now_s = asyncio.get_running_loop().time()
+        waiting = list(self._waiting.items())
+        for sent, ping in waiting:
+            self._forget(sent)
             self.latency_s = now_s - ping.sent_s
             if ping.waiter is not None and not ping.waiter.done():
                 ping.waiter.set_result(self.latency_s)
             if sent == self._keepalive:
                 self._arm(self._interval_s)
+            if sent == payload:
+                return
 
     def stop(self) -> None:
         """Send no more keepalive pings."""
         self._is_stopped = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._disarm()
 
     def end(self, make_error: Callable[[], ConnectionClosed]) -> None:
         """Stop, and raise an error of its own at everybody who waits for a pong.
@@ -103,27 +111,48 @@ class Pings:
         the garbage collector, and with it a compressor of 256 KiB.
         """
         self.stop()
-        del self._send_ping, self._give_up, self._is_deaf
-        for ping in self._waiting.values():
+        self._pinged = None
+        for ping in (self._waiting or {}).values():
             if ping.waiter is not None and not ping.waiter.done():
                 ping.waiter.set_exception(make_error())
 
-    def _arm(self, after_s: float | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if after_s is not None and not self._is_stopped:
-            self._timer = self._loop.call_later(after_s, self._keep_alive)
+    def _note(self, payload: bytes, ping: _Ping) -> None:
+        if self._waiting is None:
+            self._waiting = {}
+        self._waiting[payload] = ping
 
-    def _keep_alive(self) -> None:
-        is_unanswered = self._waiting.pop(self._keepalive, None) is not None
-        is_silent = not self.has_heard and not self._is_deaf()
+    def _forget(self, payload: bytes) -> _Ping | None:
+        """Remove a ping from those that wait, and return it if it was there."""
+        if self._waiting is None:
+            return None
+        ping = self._waiting.pop(payload, None)
+        if not self._waiting:
+            self._waiting = None  # it would keep 200 octets
+        return ping
+
+    def _arm(self, after_s: float | None) -> None:
+        self._disarm()
+        if after_s is not None and not self._is_stopped:
+            self._due_tick = _clock().add(self, after_s)
+
+    def _disarm(self) -> None:
+        if self._due_tick is not None:
+            _clock().remove(self, self._due_tick)
+            self._due_tick = None
+
+    def keep_alive(self) -> None:
+        """Send a keepalive ping, or give up: it is time."""
+        self._due_tick = None
+        assert self._pinged is not None
+        is_unanswered = self._forget(self._keepalive) is not None
+        is_silent = not self._pinged.has_heard and not self._pinged._is_deaf()
         if is_unanswered and is_silent and self._timeout_s is not None:
-            self._give_up()
+            self._pinged._give_up_on_silence()
             return
-        self.has_heard = False
+        self._pinged.has_heard = False
         self._keepalive = secrets.token_bytes(4)
-        self._waiting[self._keepalive] = _Ping(self._loop.time())
-        self._send_ping(self._keepalive)
+        self._note(self._keepalive, _Ping(asyncio.get_running_loop().time()))
+        self._pinged._send_ping(self._keepalive)
         self._arm(self._interval_s if self._timeout_s is None else self._timeout_s)
 
 
@@ -133,3 +162,45 @@ class _Ping:
 
     sent_s: float
     waiter: asyncio.Future[float] | None = None
+
+
+class _Clock:
+    """The keepalive of all connections of a loop: a timer for each tick at which one is due.
+
+    A timer of asyncio's for each connection has 400 octets.
+    """
+
+    def __init__(self) -> None:
+        self._due: dict[int, set[Pings]] = {}  # by tick, in TICK_S since the loop's beginning
+
+    def add(self, pings: Pings, after_s: float) -> int:
+        """Call keep_alive() in that time, and return the tick to remove it with."""
+        loop = asyncio.get_running_loop()
+        tick = math.ceil((loop.time() + after_s) / TICK_S)
+        if tick not in self._due:
+            self._due[tick] = set()
+            loop.call_at(tick * TICK_S, self._ring, tick)
+        self._due[tick].add(pings)
+        return tick
+
+    def remove(self, pings: Pings, tick: int) -> None:
+        """Forget what was added."""
+        if tick in self._due:
+            self._due[tick].discard(pings)
+
+    def _ring(self, tick: int) -> None:
+        due = self._due.pop(tick)
+        while due:
+            due.pop().keep_alive()
+
+
+_clocks: WeakKeyDictionary[asyncio.AbstractEventLoop, _Clock] = WeakKeyDictionary()
+
+
+def _clock() -> _Clock:
+    """Return the running loop's clock, made for its first connection."""
+    loop = asyncio.get_running_loop()
+    clock = _clocks.get(loop)
+    if clock is None:
+        clock = _clocks[loop] = _Clock()
+    return clock

@@ -11,8 +11,8 @@ import logging
 import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import suppress
-from types import TracebackType
-from typing import Any, Self
+from types import MappingProxyType, TracebackType
+from typing import Any, Self, TypeVar
 
 from upwire.errors import ConnectionClosed, LocalProtocolError, RemoteProtocolError, StreamError
 from upwire.net.stream import Address, Stream
@@ -27,7 +27,15 @@ from upwire.net.websocket.receive_queue import ReceiveQueue
 from upwire.wire.deflate import PerMessageDeflate
 from upwire.wire.frames import CloseCode, cut_reason
 from upwire.wire.handshake import Accepted
-from upwire.wire.http1 import RequestHead, ResponseHead
+from upwire.wire.http1 import (
+    HeadLimits,
+    RequestHead,
+    RequestHeadParser,
+    ResponseHead,
+    ResponseHeadParser,
+    serialize_request,
+    serialize_response,
+)
 from upwire.wire.websocket import (
     CloseReceived,
     Connection,
@@ -41,6 +49,10 @@ from upwire.wire.websocket import (
 
 logger = logging.getLogger("upwire.websocket")
 
+_ANY_LIMITS = HeadLimits(line_octets=2**31, head_octets=2**31, field_count=2**31)  # it was read
+_NO_PARAMS: Mapping[str, str] = MappingProxyType({})
+_Head = TypeVar("_Head")
+
 
 class WebSocket(Channel):
     """One open WebSocket.
@@ -48,23 +60,19 @@ class WebSocket(Channel):
     One task receives, with recv() or `async for`; any number may send. Cancelling recv() loses
     no message; a send() of one piece that is cancelled has sent nothing.
 
-    request, response: the heads of the opening handshake, as they came and went.
     path_params: what the braces of the server's route stood for.
-    context: the application's own notes; a server's process_request hook can begin them.
-    id: text that no other connection has.
     """
 
     __slots__ = (
         "_close_timer",
+        "_context",
+        "_heads",
+        "_id",
         "_loss_reason",
         "_observe",
         "_options",
         "_pings",
-        "context",
-        "id",
         "path_params",
-        "request",
-        "response",
         "subprotocol",
     )
 
@@ -85,12 +93,11 @@ class WebSocket(Channel):
 
         observe: is called with every frame that came or went.
         """
-        self.request = request
-        self.response = response
         self.subprotocol = accepted.subprotocol
-        self.path_params: Mapping[str, str] = path_params or {}
-        self.context: dict[str, Any] = {} if context is None else context
-        self.id = secrets.token_hex(8)
+        self.path_params: Mapping[str, str] = path_params or _NO_PARAMS
+        self._heads = serialize_request(request) + serialize_response(response)
+        self._context = context or None
+        self._id = ""
         self._options = options
         self._observe = observe
         frames: list[FrameInfo] | None = None if observe is None else []
@@ -108,11 +115,7 @@ class WebSocket(Channel):
         queue = ReceiveQueue(options.receive_queue_messages, options.receive_queue_octets)
         super().__init__(connection, carrier, cork, queue, options.send_buffer_octets, frames)
         self._pings = Pings(
-            self._send_ping,
-            self._give_up_on_silence,
-            self._is_deaf,
-            interval_s=options.ping_interval_s,
-            timeout_s=options.ping_timeout_s,
+            self, interval_s=options.ping_interval_s, timeout_s=options.ping_timeout_s
         )
         carrier.push_to(self)
         if early:
@@ -135,6 +138,35 @@ class WebSocket(Channel):
         await self.close(CloseCode.NORMAL_CLOSURE if is_fine else CloseCode.INTERNAL_ERROR)
 
     # What the connection is
+
+    @property
+    def request(self) -> RequestHead:
+        """The request of the opening handshake; made anew from its octets each time."""
+        return self._split_heads()[0]
+
+    @property
+    def response(self) -> ResponseHead:
+        """The response of the opening handshake; made anew from its octets each time."""
+        head, _ = _found(ResponseHeadParser(_ANY_LIMITS).parse(self._split_heads()[1]))
+        return head
+
+    def _split_heads(self) -> tuple[RequestHead, bytes]:
+        """Return the request, and the octets of the response."""
+        head, octets = _found(RequestHeadParser(_ANY_LIMITS).parse(self._heads))
+        return head, self._heads[octets:]
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """The application's own notes; a server's process_request hook can begin them."""
+        if self._context is None:
+            self._context = {}
+        return self._context
+
+    @property
+    def id(self) -> str:
+        """Text that no other connection has."""
+        self._id = self._id or secrets.token_hex(8)
+        return self._id
 
     @property
     def state(self) -> State:
@@ -458,6 +490,12 @@ def _carry(stream: Stream) -> tuple[Stream | Link, Cork | None, bytes]:
         with suppress(OSError):  # no descriptor is left: the Stream needs no more
             return take_over(stream)
     return stream, None, b""
+
+
+def _found(parsed: tuple[_Head, int] | None) -> tuple[_Head, int]:
+    """Return what was parsed: octets of ours are whole heads."""
+    assert parsed is not None
+    return parsed
 
 
 async def _each(items: Iterable[Data]) -> AsyncIterator[Data]:
