@@ -9,8 +9,12 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 from OpenSSL.crypto import X509StoreFlags
 
@@ -18,7 +22,16 @@ from upwire.net.tls.transport import describe
 
 _CRL_CHECK_ALL = X509StoreFlags.CRL_CHECK | X509StoreFlags.CRL_CHECK_ALL
 _DATA = "data:"
+_KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.+?-----END \1-----\n?", re.DOTALL)
 _CRL = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
+
+PrivateKey = (
+    rsa.RSAPrivateKey
+    | ec.EllipticCurvePrivateKey
+    | ed25519.Ed25519PrivateKey
+    | ed448.Ed448PrivateKey
+    | dsa.DSAPrivateKey
+)
 
 
 class CannotLoad(Exception):
@@ -37,31 +50,29 @@ def use_certificate(
             context.use_certificate_chain_file(path)
         except SSL.Error as error:
             raise _cannot("certificate", certificate, folder, error) from error
-    with _path("certificate key", key, folder) as path:
-        _use_key(context, path, _shown(key, folder), passwords)
+    private_key = _load_key(key, folder, passwords)
+    try:
+        context.use_privatekey(private_key)
+        context.check_privatekey()
+    except SSL.Error as error:
+        shown = _shown(key, folder)
+        message = f'SSL_CTX_use_PrivateKey("{shown}") failed ({describe(error)})'
+        raise CannotLoad(message) from error
 
 
-def _use_key(context: SSL.Context, path: str, shown: str, passwords: Sequence[bytes]) -> None:
-    """Try each password. Without any, one that is wrong is tried: nobody is there to be asked."""
-    reason: SSL.Error | None = None
-    for password in passwords or (b"",):
-        context.set_passwd_cb(lambda *_, word=password: word)
+def _load_key(name: str, folder: str, passwords: Sequence[bytes]) -> PrivateKey:
+    """Return a key; where it is locked, by the first password that fits."""
+    with _path("certificate key", name, folder) as path, open(path, "rb") as file:
+        block = _KEY.search(file.read())
+    if block is None:
+        raise _bad_key(name, folder, "no start line")
+    why = "bad password read"
+    for password in passwords if b"ENCRYPTED" in block[0] else (None,):
         try:
-            context.use_privatekey_file(path)
-            context.check_privatekey()
-        except SSL.Error as error:
-            reason = error
-            if _is_mismatch(error):
-                break
-        else:
-            return
-    assert reason is not None
-    if _is_mismatch(reason):
-        raise CannotLoad(f'SSL_CTX_use_PrivateKey("{shown}") failed ({describe(reason)})')
-    raise CannotLoad(
-        f'cannot load certificate key "{shown}": PEM_read_bio_PrivateKey() failed '
-        f"({describe(reason)})"
-    ) from reason
+            return cast("PrivateKey", load_pem_private_key(block[0], password))
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            why = str(error)
+    raise _bad_key(name, folder, why)
 
 
 def read_passwords(name: str | None, folder: str) -> list[bytes]:
@@ -151,13 +162,16 @@ def _cannot(what: str, name: str, folder: str, error: SSL.Error) -> CannotLoad:
     )
 
 
+def _bad_key(name: str, folder: str, why: str) -> CannotLoad:
+    return CannotLoad(
+        f'cannot load certificate key "{_shown(name, folder)}": '
+        f"PEM_read_bio_PrivateKey() failed ({why})"
+    )
+
+
 def _shown(name: str, folder: str) -> str:
     """Return a name for a message; a key's text is not shown."""
     return _DATA if name.startswith(_DATA) else os.path.join(folder, name)
-
-
-def _is_mismatch(error: SSL.Error) -> bool:
-    return "mismatch" in describe(error)
 
 
 def _on_disk(name: str) -> str:
