@@ -168,6 +168,15 @@ BENCHMARKS = (
         (Scenario(1), Scenario(1, 16 * KIB)),
     ),
     Benchmark(
+        "http",
+        "Plain HTTP through a proxy, connections : content",
+        "http",
+        ("http",),
+        "requests/s",
+        ("nginx", "upwire"),
+        (Scenario(50, KIB), Scenario(50, 64 * KIB)),
+    ),
+    Benchmark(
         "many",
         "Many connections, few messages",
         "many",

@@ -26,7 +26,17 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "bench"
-ROLES: tuple[str, ...] = ("echo", "deflate", "handshakes", "tunnel", "tls", "many", "client")
+ROLES: tuple[str, ...] = (
+    "echo",
+    "deflate",
+    "handshakes",
+    "tunnel",
+    "tls",
+    "many",
+    "client",
+    "http",
+    "files",
+)
 START_S = 30.0
 STOP_S = 5.0
 _RETRY_S = 0.02

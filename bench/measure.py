@@ -15,6 +15,7 @@ from bench import accounting, certificate, contender
 from bench.benchmarks import Scenario
 from bench.contender import Contender
 from bench.deflating import Compressed
+from bench.http_proxy import proxied_get
 from bench.sample import (
     FIRST_CONNECTIONS,
     WARM_UP_S,
@@ -178,6 +179,7 @@ MEASURES: dict[str, Measure] = {
     "tunnel_handshakes": tunnel_handshakes,
     "client": client,
     "many": many,
+    "http": proxied_get,
 }
 
 

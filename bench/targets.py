@@ -145,6 +145,14 @@ def _echo(
 
 
 TARGETS = (
+    Target(
+        "http-1k",
+        "plain HTTP through the proxy, 50 : 1 KiB, to nginx",
+        "http",
+        Scenario(50, KIB),
+        at_least=0.35,
+        versus="nginx",
+    ),
     _tunnel("tunnel-50-32", Scenario(50), "nginx", 1.0, "tunnel 50 : 32 B, to nginx"),
     _tunnel("tunnel-500-32", Scenario(500), "nginx", 1.1, "tunnel 500 : 32 B, to nginx"),
     _tunnel("tunnel-50-16k", Scenario(50, 16 * KIB), "nginx", 4, "tunnel 50 : 16 KiB, to nginx"),
