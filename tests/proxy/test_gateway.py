@@ -11,7 +11,9 @@ import pytest
 
 from kit.nginx import KEY_FIELD, Answer, parse_answer
 from kit.proxy_site import Visit, cycle_of, get, read_to_end, visit
-from upwire.proxy.cycle import Cycle
+from upwire.proxy.cycle import Cycle, TunnelOptions
+from upwire.wire._codec import mask
+from upwire.wire.handshake import compute_accept
 
 Script = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -405,6 +407,58 @@ def test_a_tunnel_carries_what_is_behind_the_heads(tmp_path: Path) -> None:
     assert answer.fields["connection"] == "upgrade"
     assert answer.content == b"early  late behind"
     assert '" 101 18 ' in (tmp_path / "access.log").read_text()
+
+
+@pytest.mark.parametrize("ping_interval_s", [None, 0.05])
+def test_what_the_command_line_asks_of_tunnels(
+    tmp_path: Path, ping_interval_s: float | None
+) -> None:
+    """A message past the limit gets 1009 to both sides; what is silent before is pinged."""
+
+    async def script(
+        octets: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        key = octets.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r")[0].decode()
+        writer.write(
+            b"HTTP/1.1 101 Go\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + compute_accept(key).encode() + b"\r\n\r\n"
+        )
+        if ping_interval_s is not None:
+            ping = await reader.readexactly(6)
+            assert ping[:2] == b"\x89\x80"
+        writer.write(b"\x82\x7e\x01\x00" + bytes(256))
+        assert unmask(await reader.read()) == b"\x03\xf1message is too big"
+        writer.close()
+
+    async def act(cycle: Cycle) -> Answer:
+        cycle.tunnel_options = TunnelOptions(255, ping_interval_s)
+        one = Visit(cycle)
+        one.client.write(
+            b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        serving = asyncio.create_task(one.serve())
+        received = b""
+        while b"too big" not in received:
+            received += await one.client.read()
+        one.client.write_eof()
+        received += await read_to_end(one.client)
+        await serving
+        return parse_answer(received)
+
+    directives = (
+        "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
+        "proxy_ignore_client_abort on;"
+    )
+    answer, _ = run(tmp_path, script, act, directives)
+    pings = b"" if ping_interval_s is None else b"\x89\x00"
+    assert answer.content == pings + b"\x88\x14\x03\xf1message is too big"
+    assert "upstream sent a message that is too big" in log(tmp_path)
+
+
+def unmask(frame: bytes) -> bytes:
+    """Return the payload of a short masked frame."""
+    return mask(frame[6:], frame[2:6])
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from upwire.proxy.cycle import TunnelOptions
 from upwire.proxy.options import ProxyOptions
 
 
@@ -75,3 +76,29 @@ def test_where_names_are_below() -> None:
     assert ProxyOptions(conf="/a/b.conf").folder == "/a"
     options = ProxyOptions(conf="b.conf", prefix="/p/q")
     assert (options.conf_path, options.folder) == ("/p/q/b.conf", "/p/q")
+
+
+def test_what_is_asked_of_tunnels() -> None:
+    assert ProxyOptions().tunnels == TunnelOptions()
+    asked = ProxyOptions(ws_message_limit="1m", ws_ping_interval="1m 30s", spin=200).tunnels
+    assert asked == TunnelOptions(
+        message_limit_octets=1024 * 1024, ping_interval_s=90.0, spin_s=0.0002
+    )
+
+
+@pytest.mark.parametrize("text", ["0", "", "1g", "-1", "1 m"])
+def test_what_is_no_message_limit(text: str) -> None:
+    with pytest.raises(ValueError, match="--ws-message-limit takes a SIZE"):
+        ProxyOptions(ws_message_limit=text)
+
+
+@pytest.mark.parametrize("text", ["0", "", "soon", "-1s"])
+def test_what_is_no_ping_interval(text: str) -> None:
+    with pytest.raises(ValueError, match="--ws-ping-interval takes a TIME"):
+        ProxyOptions(ws_ping_interval=text)
+
+
+@pytest.mark.parametrize("microseconds", [-1, 10_001])
+def test_how_long_nobody_spins(microseconds: int) -> None:
+    with pytest.raises(ValueError, match="--spin takes 0 to 10000 microseconds"):
+        ProxyOptions(spin=microseconds)

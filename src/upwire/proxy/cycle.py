@@ -54,11 +54,13 @@ class TunnelOptions:
     """What is asked of every tunnel on the command line; nginx has no directives for it.
 
     message_limit_octets: how long a message may be, as it is on the wire. ping_interval_s: after
-    how long without an octet both sides get a Ping. None: no limit, and never.
+    how long without an octet both sides get a Ping. None: no limit, and never. spin_s: how long to
+    watch the tunnels for more before sleeping.
     """
 
     message_limit_octets: int | None = None
     ping_interval_s: float | None = None
+    spin_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,11 @@ import ipaddress
 import os
 import re
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from upwire.conf.values import parse_size, parse_time
+from upwire.proxy.cycle import TunnelOptions
 from upwire.proxy.load import parse_version
 
 DEFAULT_CONF = "nginx.conf"
@@ -20,6 +23,7 @@ SIGNALS = {
 """What -s sends."""
 
 _STATUS_HOST = "127.0.0.1"
+_SPIN_US = 10_000
 _HOST_NAME_OCTETS = 253  # RFC 1035 §2.3.4, without the length octets at both ends
 # RFC 1123 §2.1, with the "_" of container networks; an all-numeric end makes an address of it.
 _HOST_NAME = re.compile(r"(?:[\w-]{1,63}\.)*(?!\d+\.?$)[\w-]{1,63}\.?", re.ASCII)
@@ -72,6 +76,27 @@ class ProxyOptions:
         default=None,
         metadata={"metavar": "[HOST:]PORT", "help": "tell the live counters there, as JSON"},
     )
+    ws_message_limit: str | None = field(
+        default=None,
+        metadata={
+            "metavar": "SIZE",
+            "help": "end a tunnel with 1009 at a WebSocket message that is longer, such as 1m",
+        },
+    )
+    ws_ping_interval: str | None = field(
+        default=None,
+        metadata={
+            "metavar": "TIME",
+            "help": "ping both sides of a tunnel that was silent for so long, such as 30s",
+        },
+    )
+    spin: int = field(
+        default=0,
+        metadata={
+            "metavar": "MICROSECONDS",
+            "help": "watch tunnels so long for more before sleeping: less latency, more CPU",
+        },
+    )
     send: str | None = field(
         default=None,
         metadata={
@@ -109,6 +134,10 @@ class ProxyOptions:
             parse_version(self.nginx)
         if self.status is not None:
             _parse_status(self.status)
+        if not 0 <= self.spin <= _SPIN_US:
+            raise ValueError(f"--spin takes 0 to {_SPIN_US} microseconds, not {self.spin}")
+        _parse_positive("--ws-message-limit", "SIZE", self.ws_message_limit, parse_size)
+        _parse_positive("--ws-ping-interval", "TIME", self.ws_ping_interval, parse_time)
 
     @property
     def conf_path(self) -> str:
@@ -127,9 +156,33 @@ class ProxyOptions:
         return {name.lower(): address for name, _, address in pairs}
 
     @property
+    def tunnels(self) -> TunnelOptions:
+        """What --ws-message-limit, --ws-ping-interval and --spin ask for."""
+        limit, interval = self.ws_message_limit, self.ws_ping_interval
+        return TunnelOptions(
+            message_limit_octets=None if limit is None else parse_size(limit),
+            ping_interval_s=None if interval is None else parse_time(interval),
+            spin_s=self.spin / 1e6,
+        )
+
+    @property
     def status_address(self) -> tuple[str, int] | None:
         """Host and port of --status."""
         return _parse_status(self.status) if self.status is not None else None
+
+
+def _parse_positive(
+    option: str, metavar: str, text: str | None, parse: Callable[[str], float]
+) -> None:
+    """Raise ValueError, as the command line shows it, for what nginx would not take, and for 0."""
+    if text is None:
+        return
+    try:
+        is_right = parse(text) > 0
+    except ValueError:
+        is_right = False
+    if not is_right:
+        raise ValueError(f'{option} takes a {metavar} as nginx.conf does, not "{text}"')
 
 
 def _check_added_host(text: str) -> None:

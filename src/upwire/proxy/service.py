@@ -133,6 +133,7 @@ class Service:
             counters=self.counters,
             zones=self.zones,
             error_log=self.options.error_log,
+            tunnel_options=self.options.tunnels,
         )
         cycle = Cycle(loaded.config, around)
         for problem in loaded.warnings:

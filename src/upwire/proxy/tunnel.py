@@ -210,6 +210,7 @@ def _relay_options(
         counts_frames=counts_frames,
         limit_octets=options.message_limit_octets,
         ping_interval_s=options.ping_interval_s,
+        spin_s=options.spin_s,
     )
 
 

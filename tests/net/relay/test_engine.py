@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -227,6 +228,24 @@ def test_what_is_no_socket_begins_no_tunnel(tmp_path: Path) -> None:
     assert len(engine) == 0
     assert far.recv(1) == b""
     far.close()
+
+
+def test_a_step_that_spins_serves_what_comes_meanwhile(bench: Bench) -> None:
+    """An answer that is sent on the sight of the question is carried in the same step."""
+    bench.engine.spin_s = 0.01
+    bench.client.sendall(b"question")
+
+    def answer() -> None:
+        assert bench.backend.recv(99) == b"question"
+        bench.backend.sendall(b"answer")
+
+    answering = threading.Thread(target=answer)
+    answering.start()
+    bench.engine.step(2.0)
+    answering.join()
+    bench.engine.spin_s = 0.0
+    bench.engine.step(3.0)
+    assert bench.client.recv(99) == b"answer"
 
 
 def test_an_engine_that_is_closed_does_nothing() -> None:

@@ -25,6 +25,7 @@ if cython.compiled:
     from cython.cimports.libc.errno import EAGAIN, ECONNRESET, EINTR, ENOMEM, errno
     from cython.cimports.libc.stdlib import free, malloc, realloc
     from cython.cimports.libc.string import memcpy
+    from cython.cimports.posix.time import CLOCK_MONOTONIC, clock_gettime, timespec
     from cython.cimports.posix.unistd import close
     from cython.cimports.upwire.net.relay._system import (
         EPOLL_CLOEXEC,
@@ -60,6 +61,7 @@ Messages of 256 KiB cost 1.4 times as much with 64 KiB, and 1.1 times with 128 K
 _SCRATCH = cython.declare(cython.Py_ssize_t, SCRATCH_OCTETS)
 _HELD = cython.declare(cython.Py_ssize_t, 16)  # room in front for a header that is incomplete
 _EVENTS = cython.declare(cython.int, 256)
+_SPIN_LIMIT_S = cython.declare(cython.double, 0.01)  # after which the loop has its turn
 _RECEIVES = cython.declare(cython.int, 2)  # of a connection in a turn, while others wait
 
 
@@ -198,15 +200,26 @@ class Connection:
             self._waiting_at = 0
 
 
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _clock_s() -> cython.double:
+    now = cython.declare(timespec)
+    clock_gettime(CLOCK_MONOTONIC, cython.address(now))
+    return now.tv_sec + now.tv_nsec * 1e-9
+
+
 @cython.final
 @cython.cclass
 class Engine:
     """The tunnels of one loop. Its calls come from one thread.
 
     descriptor: becomes readable when `step()` has something to do.
+    spin_s: how long a step watches for another event after it has served one.
     """
 
     descriptor = cython.declare(cython.int, visibility="readonly")
+    spin_s = cython.declare(cython.double, visibility="public")
     _tunnels: set[Connection]  # one connection of each, which refers to the other
     _removed: list[Connection]  # they may stand on a list until the next step is over
     _scratch: cython.p_uchar
@@ -325,16 +338,23 @@ class Engine:
         """Serve each connection that has an event, and each that had more than its share.
 
         What comes meanwhile is served too, up to a bound: a turn of the loop costs as much as
-        some messages.
+        some messages, and to sleep and to be woken costs as much as many.
         """
         ready: cython.p_void = self._first_ready
         following: cython.p_void
         served: cython.int = 0
         n: cython.int = 1
+        quiet_at_s: cython.double = 0
+        now_s: cython.double = _clock_s() if self.spin_s else 0
+        limit_at_s: cython.double = now_s + _SPIN_LIMIT_S
         self._first_ready = self._last_ready = cython.NULL
-        while n > 0 and served < _EVENTS:
+        while served < _EVENTS and (n > 0 or now_s < quiet_at_s):
             n = self._serve_events()
             served += n
+            if self.spin_s and ready == cython.NULL:
+                now_s = _clock_s()
+                if n > 0:
+                    quiet_at_s = min(now_s + self.spin_s, limit_at_s)
         while ready != cython.NULL:
             following = cython.cast(Connection, ready)._next_ready
             cython.cast(Connection, ready)._is_ready = False

@@ -21,6 +21,7 @@ from upwire.wire._codec import FrameCounter
 class EngineCarrier:
     """Hands the sockets of both Streams to the engine; counters and streams: downstream first.
 
+    spin_s: how long the engine, of all tunnels, watches for another event after it has served one.
     Raises OSError where the system has no descriptors left for that; the Streams are the
     caller's then, as they were.
     """
@@ -32,9 +33,12 @@ class EngineCarrier:
         observer: Observer,
         streams: tuple[Stream, Stream],
         counters: tuple[FrameCounter, FrameCounter],
+        *,
+        spin_s: float = 0.0,
     ) -> None:
         self._observer = observer
         self._driver = _driver_of(asyncio.get_running_loop())
+        self._driver.spin(spin_s)
         self._streams: tuple[Stream, ...] = streams
         try:
             self._downstream, self._upstream = (
@@ -160,6 +164,10 @@ class _Driver:
 
     def add(self, one: _engine.Connection, two: _engine.Connection) -> None:
         self._engine.add(one, two, now_s=asyncio.get_running_loop().time())
+
+    def spin(self, spin_s: float) -> None:
+        """Have the engine watch for another event for so long."""
+        self._engine.spin_s = spin_s
 
     def give(self, target: _engine.Connection, octets: bytes) -> None:
         self._engine.give(target, octets)
