@@ -55,7 +55,7 @@ HEAD = RequestHead(
 
 def sent(directives: str, *, version: str = "1.31.5") -> tuple[RequestHead, list[tuple[str, str]]]:
     head = upstream_request(
-        HEAD, proxy(PASS + directives, version=version), target="/t", lookup=lookup
+        HEAD, proxy(PASS + directives, version=version), method="GET", target="/t", lookup=lookup
     )
     return head, list(head.headers.items())
 

@@ -62,7 +62,6 @@ class UpstreamTry:
 
     address: str
     started_s: float
-    is_first: bool = False
     status: int = 0
     connect_time_s: float | None = None
     header_time_s: float | None = None
@@ -70,6 +69,7 @@ class UpstreamTry:
     response_octets: int = 0
     sent_octets: int = 0
     received_octets: int = 0
+    is_first: bool = False
 
     def end(self, now_s: float) -> None:
         """Note that the try has ended."""
