@@ -13,6 +13,7 @@ from upwire.proxy.modules import (
     access,
     auth_basic,
     auth_request,
+    gzip_static,
     index,
     limit_conn,
     limit_req,
@@ -81,7 +82,14 @@ PHASES: tuple[tuple[Phase, tuple[Handler, ...]], ...] = (
     (Phase.PRECONTENT, (try_files.choose,)),
     (
         Phase.CONTENT,
-        (refuse_unknown_handler, proxy.answer, stub_status.answer, index.answer, static.answer),
+        (
+            refuse_unknown_handler,
+            proxy.answer,
+            stub_status.answer,
+            index.answer,
+            gzip_static.answer,
+            static.answer,
+        ),
     ),
 )
 """Every handler that a request meets, in the order of Phase, until one of them answers."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from upwire.proxy.modules import addition, headers, not_modified, ssi
+from upwire.proxy.modules import addition, gzip, headers, not_modified, ssi, sub_filter
 from upwire.proxy.modules import range as byte_range
 from upwire.proxy.output import Filter, OutputHead, Sink
 from upwire.proxy.request import Request
@@ -18,12 +18,14 @@ Join = Callable[[Request, OutputHead], Filter | None]
 CONTENT_FILTERS: tuple[Join, ...] = (
     not_modified.join,
     headers.join,
+    gzip.join_gunzip,
+    sub_filter.join,
     addition.join,
     ssi.join,
 )
 """These see the responses of each request, of subrequests too."""
 
-WIRE_FILTERS: tuple[Join, ...] = (byte_range.join,)
+WIRE_FILTERS: tuple[Join, ...] = (gzip.join, byte_range.join)
 """These see what goes to the client: the main request's response, with those inside it."""
 
 

@@ -6,7 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from upwire.conf.directives import Context, Version
-from upwire.conf.model import access, limits, logs, resolver, rewrite, settings, ssl
+from upwire.conf.model import (
+    access,
+    coding,
+    headers,
+    limits,
+    logs,
+    resolver,
+    rewrite,
+    settings,
+    ssl,
+)
 from upwire.conf.model.assembly import Assembly, Scope
 from upwire.conf.model.geo import read_geo
 from upwire.conf.model.limits import declare_zones
@@ -37,7 +47,8 @@ _READERS: dict[str, Callable[[Directive, Assembly], object]] = {
     "types": settings.check_types,
     "keepalive_timeout": settings.read_keepalive_timeout,
     "error_page": settings.read_error_page,
-    "add_header": settings.read_add_header,
+    "add_header": headers.read_add_header,
+    "expires": headers.read_expires,
     "return": rewrite.read_return,
     "rewrite": rewrite.read_rewrite,
     "ssl_session_cache": ssl.read_session_cache,
@@ -49,6 +60,8 @@ _READERS: dict[str, Callable[[Directive, Assembly], object]] = {
     "set_real_ip_from": access.read_trusted,
     "limit_req": limits.read_limit_req,
     "limit_conn": limits.read_limit_conn,
+    "sub_filter": coding.read_pair,
+    "gzip_disable": coding.read_gzip_disable,
 }
 
 
@@ -112,6 +125,7 @@ def _build_http(http: Directive, main: Main, assembly: Assembly) -> Config:
 def _read_everywhere(block: Directive, assembly: Assembly) -> None:
     """Read what stands in a block and the blocks inside it, in file order."""
     limits.check_repeats(block, assembly)
+    coding.check_pairs(block, assembly)
     for directive in block.block or ():
         reader = _READERS.get(directive.name)
         if reader is not None:

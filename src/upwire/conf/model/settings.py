@@ -10,6 +10,8 @@ from upwire.conf.model.access import (
 from upwire.conf.model.addition import read_addition
 from upwire.conf.model.assembly import Assembly, Scope, Wrong
 from upwire.conf.model.auth_request import read_auth_request
+from upwire.conf.model.coding import read_gzip, read_sub_filter
+from upwire.conf.model.headers import effective_add_headers, effective_expires
 from upwire.conf.model.limits import effective_limit_conn, effective_limit_req
 from upwire.conf.model.logs import (
     effective_access_logs,
@@ -22,7 +24,6 @@ from upwire.conf.model.resolver import effective_resolver
 from upwire.conf.model.ssi import read_ssi
 from upwire.conf.model.try_files import read_try_files
 from upwire.conf.model.types import (
-    AddHeader,
     ClientBody,
     ErrorPage,
     LocationSettings,
@@ -59,7 +60,8 @@ def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSet
         error_logs=assembly.read_all(read_error_log, scope.effective("error_log")),
         open_log_file_cache=read_open_log_file_cache(scope, assembly),
         error_pages=_read_error_pages(scope, assembly),
-        add_headers=assembly.read_all(read_add_header, scope.effective("add_header")),
+        add_headers=effective_add_headers(scope, assembly),
+        expires=effective_expires(scope, assembly),
         client_body=_read_client_body(scope),
         client_max_body_octets=scope.offset("client_max_body_size"),
         client_body_timeout_s=scope.time_s("client_body_timeout"),
@@ -82,6 +84,8 @@ def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSet
         if_modified_since=scope.text("if_modified_since").lower(),
         addition=read_addition(scope),
         ssi=read_ssi(scope),
+        sub_filter=read_sub_filter(scope, assembly),
+        gzip=read_gzip(scope, assembly),
         subrequest_output_octets=scope.octets("subrequest_output_buffer_size"),
         try_files=_read_try_files(scope, assembly),
         rewrite_log=scope.flag("rewrite_log"),
@@ -244,11 +248,3 @@ def read_error_page(directive: Directive, assembly: Assembly) -> tuple[ErrorPage
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 19
-
-
-def read_add_header(directive: Directive, assembly: Assembly) -> AddHeader:
-    """Return one field; a third argument can only be `always`."""
-    name, value, *options = directive.args
-    if options and options[0] != "always":
-        raise Wrong(f'invalid parameter "{options[0]}"', directive.arg_positions[2])
-    return AddHeader(name, assembly.template(value), bool(options))

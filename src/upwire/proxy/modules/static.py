@@ -64,7 +64,7 @@ async def answer(request: Request) -> Handled:
         return None
     path = map_to_path(request, request.uri)
     try:
-        opened = _open(path)
+        opened = open_file(path)
     except OSError as error:
         return _refuse(request, path, error)
     if opened is None:
@@ -75,12 +75,12 @@ async def answer(request: Request) -> Handled:
     try:
         if request.method == "POST":
             return 405
-        return await _send_file(request, opened)
+        return await send_file(request, opened)
     finally:
         os.close(opened.descriptor)
 
 
-def _open(path: str) -> File | None:
+def open_file(path: str) -> File | None:
     """Open a regular file; None for a directory. Anything else is refused as not there."""
     if "\0" in path:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -107,13 +107,16 @@ def _refuse(request: Request, path: str, error: OSError) -> Handled:
     return status
 
 
-async def _send_file(request: Request, file: File) -> Handled:
+async def send_file(request: Request, file: File, *, coding: str = "") -> Handled:
+    """Send an open file; coding: what it was put into beforehand."""
     fields = [
         ("Content-Type", content_type(request)),
         ("Last-Modified", http_date(file.modified_s)),
     ]
     if request.settings.etag:
         fields.append(("ETag", file.etag))
+    if coding:
+        fields.append(("Content-Encoding", coding))
     head = OutputHead(200, fields, file.size_octets, allows_ranges=True, allows_conditions=True)
     await send_head(request, head, is_held=True)
     await _send_content(request, file)

@@ -17,8 +17,14 @@ from upwire.conf.model.types.access import (
 )
 from upwire.conf.model.types.auth_request import AuthRequestSettings
 from upwire.conf.model.types.config import Config
-from upwire.conf.model.types.location import (
+from upwire.conf.model.types.headers import (
     AddHeader,
+    Expires,
+    ExpiresTemplate,
+    Since,
+    parse_expires,
+)
+from upwire.conf.model.types.location import (
     ClientBody,
     ErrorPage,
     LimitExcept,
@@ -85,6 +91,8 @@ __all__ = [
     "CookieFlags",
     "ErrorLog",
     "ErrorPage",
+    "Expires",
+    "ExpiresTemplate",
     "Geo",
     "GeoNetworks",
     "GeoRanges",
@@ -120,10 +128,12 @@ __all__ = [
     "ServerName",
     "SessionCache",
     "SetVariable",
+    "Since",
     "SplitClients",
     "SslSettings",
     "Upstream",
     "UpstreamZone",
     "VerifyClient",
+    "parse_expires",
     "split_local",
 ]

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from upwire.conf.model.types.access import AccessRule, AuthBasic, LimitConn, LimitReq, RealIp
 from upwire.conf.model.types.addition import AdditionSettings
 from upwire.conf.model.types.auth_request import AuthRequestSettings
+from upwire.conf.model.types.coding import GzipSettings, SubFilter
+from upwire.conf.model.types.headers import AddHeader, Expires, ExpiresTemplate
 from upwire.conf.model.types.logs import AccessLog, ErrorLog, OpenLogFileCache
 from upwire.conf.model.types.proxy import ProxySettings
 from upwire.conf.model.types.resolver import Resolver
@@ -42,15 +44,6 @@ class ErrorPage:
     status: int
     uri: Template
     answer: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AddHeader:
-    """`add_header`: only for 200, 201, 204, 206, 301-304, 307 and 308 unless always."""
-
-    name: str
-    value: Template
-    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +83,7 @@ class LocationSettings:
     open_log_file_cache: OpenLogFileCache = field(default_factory=OpenLogFileCache)
     error_pages: tuple[ErrorPage, ...] = ()
     add_headers: tuple[AddHeader, ...] = ()
+    expires: Expires | ExpiresTemplate | None = None
     client_body: ClientBody = ClientBody()
     client_max_body_octets: int = 1 << 20
     client_body_timeout_s: float = 60.0
@@ -123,6 +117,8 @@ class LocationSettings:
     auth_basic: AuthBasic | None = None
     real_ip: RealIp | None = None
     limit_req: LimitReq = LimitReq()
+    sub_filter: SubFilter = SubFilter()
+    gzip: GzipSettings = GzipSettings()
     limit_conn: LimitConn = LimitConn()
     auth_delay_s: float = 0.0
     resolver: Resolver | None = None
