@@ -98,9 +98,3 @@ def test_error_pages() -> None:
 def test_keepalive_timeout() -> None:
     settings = location("keepalive_timeout 500ms 60;").settings
     assert (settings.keepalive_timeout_s, settings.keepalive_header_s) == (0.5, 60)
-
-
-def test_add_header() -> None:
-    first, second = location("add_header a $uri; add_header b c always;").settings.add_headers
-    assert (first.name, first.value.variables, first.always) == ("a", ("uri",), False)
-    assert second.always

@@ -147,6 +147,11 @@ class Scope:
         scopes = enumerate(self._outwards())
         return next(level for level, scope in scopes if directive in scope.own(directive.name))
 
+    @property
+    def parent(self) -> Scope | None:
+        """The level around this one."""
+        return self._parent
+
     def args(self, name: str) -> tuple[str, ...] | None:
         """The arguments that hold, the table's default included; None where there is neither."""
         directive = self.one(name)
