@@ -87,13 +87,13 @@ def test_a_reload_changes_what_is_open(tmp_path: Path) -> None:
             )
             worker.service.reload()
         assert (await get(other)).content == b"two"
-        path.write_text(frame_conf("deny all;" + ONE.format(port=other)))
+        path.write_text(frame_conf("disable_symlinks on;" + ONE.format(port=other)))
         worker.service.reload()
 
     log = run(tmp_path, ONE, act)
     assert 'unknown directive "wrong"' in log
     assert "bind() to 127.0.0.1:" in log
-    assert "access is NOT restricted: Upwire does not act on deny yet in " in log
+    assert "symbolic links ARE followed: Upwire does not act on disable_symlinks yet in " in log
 
 
 def test_logs_are_opened_anew(tmp_path: Path) -> None:

@@ -87,3 +87,8 @@ def test_conditions_and_times() -> None:
 def test_levels(levels: str, level: str) -> None:
     (log,) = http(f"error_log a {levels}; server {{ }}").servers[0].settings.error_logs
     assert (log.path, log.level) == ("a", level)
+
+
+def test_logs_to_memory_are_warned_of() -> None:
+    (warning,) = http("error_log memory:32k debug; server { }").warnings
+    assert (warning.severity, warning.message) == ("warn", "logs to memory are not kept")

@@ -39,3 +39,25 @@ def test_faults(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         build(parse(text))
     assert [problem.message for problem in caught.value.problems] == [message]
+
+
+def test_processors_of_workers() -> None:
+    def of_workers(text: str) -> list[set[int]]:
+        affinity = _main(f"{text} events {{}}").worker_cpu_affinity
+        return [set(affinity.of_worker(index, {2, 4})) for index in range(3)]
+
+    assert of_workers("") == [set(), set(), set()]
+    assert of_workers("worker_cpu_affinity 0101 10;") == [{0, 2}, {1}, {1}]
+    assert of_workers("worker_cpu_affinity auto;") == [{2}, {4}, {2}]
+    assert of_workers("worker_cpu_affinity auto 1010;") == [{1}, {3}, {1}]
+    assert of_workers("worker_cpu_affinity auto 0;") == [set(), set(), set()]
+
+
+def test_priorities() -> None:
+    assert _main("worker_priority -5; events {}").worker_priority == -5
+    assert _main("worker_priority +5; events {}").worker_priority == 5
+
+
+def test_masks_have_a_limit() -> None:
+    with pytest.raises(ConfigError, match="supports up to 1024 CPUs only"):
+        _main(f"worker_cpu_affinity {'0' * 1025}; events {{}}")
