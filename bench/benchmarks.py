@@ -108,7 +108,7 @@ BENCHMARKS = (
         "tunnel",
         ("tunnel",),
         "messages/s",
-        ("nginx", "upwire", "nginx_tuned", "haproxy", "caddy"),
+        ("nginx", "upwire", "upwire_spinning", "nginx_tuned", "haproxy", "caddy"),
         (Scenario(1),),
     ),
     Benchmark(
