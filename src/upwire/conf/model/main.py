@@ -11,6 +11,10 @@ from upwire.conf.syntax import Directive
 from upwire.conf.values import parse_number, parse_offset, parse_time
 
 _CPUS_MAX = 1024
+_MASKS_DIFFER = (
+    'the number of "worker_processes" is not equal to the number of "worker_cpu_affinity" masks,'
+    " using last mask for remaining worker processes"
+)
 
 
 def read_main(scope: Scope, assembly: Assembly) -> Main:
@@ -79,7 +83,12 @@ def _worker_cpu_affinity(scope: Scope, assembly: Assembly) -> CpuAffinity:
     directive = scope.own_one("worker_cpu_affinity")
     if directive is None:
         return CpuAffinity()
-    return assembly.read(_read_cpu_affinity, directive) or CpuAffinity()
+    affinity = assembly.read(_read_cpu_affinity, directive) or CpuAffinity()
+    masks = len(affinity.masks)
+    processes = _worker_processes(scope, assembly) or masks
+    if not affinity.is_auto and masks > 1 and masks != processes:
+        assembly.faults.add(_MASKS_DIFFER, None, "warn")
+    return affinity
 
 
 def _read_cpu_affinity(directive: Directive, assembly: Assembly) -> CpuAffinity:
