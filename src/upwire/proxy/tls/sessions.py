@@ -22,6 +22,9 @@ class UpstreamSessions:
     def __init__(self) -> None:
         self._connections: OrderedDict[Hashable, SSL.Connection] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._connections)
+
     def resume(self, peer: Hashable, connection: SSL.Connection) -> None:
         """Let a connection that is about to begin go on with the last session, if there is one."""
         last = self._connections.get(peer)
