@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from upwire.conf.model.assembly import Assembly, Scope, Wrong
 from upwire.conf.model.types import (
     CertificatePair,
@@ -68,10 +70,11 @@ def _read_certificates(scope: Scope, assembly: Assembly) -> tuple[CertificatePai
     return tuple(
         CertificatePair(
             assembly.template(certificate.args[0]),
-            assembly.template(key.args[0]),
+            assembly.template(key.args[0] if key is not None else ""),
             certificate.position,
         )
-        for certificate, key in zip(certificates, keys, strict=False)
+        for certificate, key in zip_longest(certificates, keys[: len(certificates)])
+        if certificate is not None
     )
 
 
