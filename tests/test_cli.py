@@ -203,3 +203,10 @@ def test_each_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
             cli.main([command.name, "--help"])
         assert exited.value.code == 0
         assert command.summary[1:] in capsys.readouterr().out
+
+
+def test_nginxs_way_to_ask_for_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["proxy", "-?"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: upwire proxy ")

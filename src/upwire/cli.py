@@ -113,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
             description=f"{command.summary[0].upper()}{command.summary[1:]}.",
         )
         one.set_defaults(command=command, parser=one)
+        one.add_argument("-?", action="help", help=argparse.SUPPRESS)  # nginx's word for it
         add_options(one, command.options)
     return parser
 

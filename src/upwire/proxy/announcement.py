@@ -22,7 +22,7 @@ def print_version(with_nginx: bool) -> None:
     _say(f"upwire version: upwire/{__version__}")
     if with_nginx:
         compatible = ".".join(map(str, NGINX_VERSION))
-        _say(f"reads and behaves as nginx/{compatible}")
+        _say(f"nginx version: nginx/{compatible} (whose files Upwire reads, and as it behaves)")
         _say(f"built with {SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode()}")
         _say("TLS SNI support enabled")
         _say(f"configure arguments: {' '.join(_configured())}")
@@ -48,7 +48,8 @@ _OPTIONAL_MODULES = {
 def _configured() -> list[str]:
     """Return the arguments of an nginx's configure that has the modules that we act on."""
     acted = {row.module for rows in TABLE.values() for row in rows if row.acted}
-    return [option for module, option in _OPTIONAL_MODULES.items() if module in acted]
+    options = [option for module, option in _OPTIONAL_MODULES.items() if module in acted]
+    return [*options, "--with-debug"]
 
 
 def report_start(

@@ -139,6 +139,7 @@ class Exchange:
             request.dissolve()
             return
         request.cycle.counters.statuses[request.reply.status] += 1
+        request.log("debug", f"http request ended: {request.reply.status}, {request.uri!r}")
         _log(request)
 
     async def _end_beside(self) -> None:
