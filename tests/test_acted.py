@@ -68,7 +68,16 @@ PREFIXES = {
 COMPOUND = {
     "is_local",
     *("settings", "position", "proxy", "handler", "keepalive_header_s"),
-    *("client_body", "auth_request", "ssl", "rewrite", "limit_except", "ssi", "addition"),
+    *(
+        "client_body",
+        "auth_request",
+        "ssl",
+        "rewrite",
+        "limit_except",
+        "ssi",
+        "addition",
+        "charset",
+    ),
     *("try_files", "alias_octets"),
 }
 # Fields that the file's reader or the process settles otherwise than by reading the attribute:
@@ -81,7 +90,8 @@ WITHOUT_A_FIELD = {
     *("client_body_temp_path", "auth_request", "auth_request_set", "try_files", "limit_except"),
     *("return", "rewrite", "set", "break", "if", "add_before_body", "add_after_body"),
     *("addition_types", "ssi", "ssi_silent_errors", "ssi_value_length", "ssi_types"),
-    *("ssi_last_modified", "add_header_inherit"),
+    *("ssi_last_modified", "add_header_inherit", "charset", "source_charset"),
+    *("override_charset", "charset_types", "charset_map"),
     *("events", "http", "include", "log_format", "map", "server", "upstream"),
     *("proxy_pass_header", "ssl_certificate_key", "proxy_ssl_certificate_key", "stub_status"),
     *("hash", "ip_hash", "least_conn", "random", "zone"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from upwire.proxy.modules import addition, gzip, headers, not_modified, ssi, sub_filter
+from upwire.proxy.modules import addition, charset, gzip, headers, not_modified, ssi, sub_filter
 from upwire.proxy.modules import range as byte_range
 from upwire.proxy.output import Filter, OutputHead, Sink
 from upwire.proxy.request import Request
@@ -21,6 +21,7 @@ CONTENT_FILTERS: tuple[Join, ...] = (
     gzip.join_gunzip,
     sub_filter.join,
     addition.join,
+    charset.join,
     ssi.join,
 )
 """These see the responses of each request, of subrequests too."""

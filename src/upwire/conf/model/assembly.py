@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from upwire.conf.directives import Context, Version
 from upwire.conf.model.types import LimitConnZone, LimitReqZone, LogFormat
+from upwire.conf.model.types.charset import Recoding
 from upwire.conf.regex import Regex
 from upwire.conf.syntax import Directive, Faults, Position
 from upwire.conf.validate import find_spec
@@ -41,6 +42,7 @@ class Assembly:
         self.is_partial = is_partial
         self.upstreams: dict[str, Directive] = {}
         self.set_variables: set[str] = set()
+        self.recodings: dict[tuple[str, str], Recoding] = {}
         self.log_formats: dict[str, tuple[LogFormat, Position]] = {}
         self.limit_req_zones: dict[str, LimitReqZone] = {}
         self.limit_conn_zones: dict[str, LimitConnZone] = {}

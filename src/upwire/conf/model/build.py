@@ -18,6 +18,7 @@ from upwire.conf.model import (
     ssl,
 )
 from upwire.conf.model.assembly import Assembly, Scope
+from upwire.conf.model.charset import read_charset_maps
 from upwire.conf.model.geo import read_geo
 from upwire.conf.model.limits import declare_zones
 from upwire.conf.model.listen import check_addresses
@@ -98,6 +99,7 @@ def _build_http(http: Directive, main: Main, assembly: Assembly) -> Config:
     scope = Scope(http.block or (), assembly.version)
     check_variables(http, assembly)
     declare_upstreams(scope, assembly)
+    read_charset_maps(scope, assembly)
     declare_zones(scope, assembly)
     _read_everywhere(http, assembly)
     check_rewrites(scope, assembly)
@@ -119,6 +121,7 @@ def _build_http(http: Directive, main: Main, assembly: Assembly) -> Config:
         log_formats={name: found for name, (found, _) in assembly.log_formats.items()},
         version=assembly.version,
         set_variables=frozenset(assembly.set_variables),
+        recodings=assembly.recodings,
     )
 
 

@@ -10,6 +10,7 @@ from upwire.conf.model.access import (
 from upwire.conf.model.addition import read_addition
 from upwire.conf.model.assembly import Assembly, Scope, Wrong
 from upwire.conf.model.auth_request import read_auth_request
+from upwire.conf.model.charset import read_charset
 from upwire.conf.model.coding import read_gzip, read_sub_filter
 from upwire.conf.model.headers import effective_add_headers, effective_expires
 from upwire.conf.model.limits import effective_limit_conn, effective_limit_req
@@ -83,6 +84,7 @@ def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSet
         max_ranges=_read_max_ranges(scope),
         if_modified_since=scope.text("if_modified_since").lower(),
         addition=read_addition(scope),
+        charset=read_charset(scope, assembly),
         ssi=read_ssi(scope),
         sub_filter=read_sub_filter(scope, assembly),
         gzip=read_gzip(scope, assembly),

@@ -16,6 +16,7 @@ from upwire.conf.model.types.access import (
     ReqLimit,
 )
 from upwire.conf.model.types.auth_request import AuthRequestSettings
+from upwire.conf.model.types.charset import CharsetSettings, Recoding
 from upwire.conf.model.types.config import Config
 from upwire.conf.model.types.headers import (
     AddHeader,
@@ -84,6 +85,7 @@ __all__ = [
     "Break",
     "Buffers",
     "CertificatePair",
+    "CharsetSettings",
     "ClientBody",
     "Condition",
     "Config",
@@ -120,6 +122,7 @@ __all__ = [
     "ProxySettings",
     "ProxySslSettings",
     "RealIp",
+    "Recoding",
     "ReqLimit",
     "Resolver",
     "Return",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from upwire.conf.directives import Version
+from upwire.conf.model.types.charset import Recodings
 from upwire.conf.model.types.logs import LogFormat
 from upwire.conf.model.types.lookup import Geo, SplitClients
 from upwire.conf.model.types.main import Main
@@ -20,7 +21,7 @@ from upwire.errors import Problem
 class Config:
     """A whole configuration. maps, geos and splits are keyed by variable, without "$".
 
-    set_variables: those that `set` may give a value.
+    set_variables: those that `set` may give a value. recodings: what `charset_map` says.
 
     accepted: directives that nginx knows and that are not acted on, each at its first place.
     unguarded: a warning for each place where one of them guards something that is now open.
@@ -34,6 +35,7 @@ class Config:
     log_formats: Mapping[str, LogFormat]
     version: Version
     set_variables: frozenset[str] = frozenset()
+    recodings: Recodings = field(default_factory=dict)
     geos: Mapping[str, Geo] = field(default_factory=dict)
     splits: Mapping[str, SplitClients] = field(default_factory=dict)
     accepted: tuple[Directive, ...] = ()

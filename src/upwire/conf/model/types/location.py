@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from upwire.conf.model.types.access import AccessRule, AuthBasic, LimitConn, LimitReq, RealIp
 from upwire.conf.model.types.addition import AdditionSettings
 from upwire.conf.model.types.auth_request import AuthRequestSettings
+from upwire.conf.model.types.charset import CharsetSettings
 from upwire.conf.model.types.coding import GzipSettings, SubFilter
 from upwire.conf.model.types.headers import AddHeader, Expires, ExpiresTemplate
 from upwire.conf.model.types.logs import AccessLog, ErrorLog, OpenLogFileCache
@@ -105,6 +106,7 @@ class LocationSettings:
     max_ranges: int | None = None
     if_modified_since: str = "exact"
     addition: AdditionSettings = field(default_factory=AdditionSettings)
+    charset: CharsetSettings = field(default_factory=CharsetSettings)
     ssi: SsiSettings = field(default_factory=SsiSettings)
     subrequest_output_octets: int = 4096
     try_files: TryFiles | None = None
