@@ -207,6 +207,6 @@ def test_each_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_nginxs_way_to_ask_for_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["proxy", "-?"])
+        cli.main(["proxy", "-?"])
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith("usage: upwire proxy ")

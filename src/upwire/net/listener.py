@@ -63,7 +63,7 @@ class Listener:
         self._taken_over = 0  # connections that go on without a task
         self._is_started = False
         self._is_accepting = False
-        self._is_exhausted = False  # said once, until accept() succeeds again
+        self._is_exhausted = False  # said once, until everybody who waits was accepted
         self._rest: asyncio.TimerHandle | None = None
 
     @property
@@ -199,12 +199,14 @@ class Listener:
                 return
             try:
                 sock, _ = listening.accept()
-            except (BlockingIOError, ConnectionAbortedError):
+            except BlockingIOError:
+                self._is_exhausted = False
+                return
+            except ConnectionAbortedError:
                 return
             except OSError as error:
                 self._take_rest(error)
                 return
-            self._is_exhausted = False
             sock.setblocking(False)
             task = asyncio.create_task(self._serve(sock))
             self._tasks.add(task)
