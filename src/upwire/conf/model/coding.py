@@ -24,11 +24,11 @@ def read_sub_filter(scope: Scope, assembly: Assembly) -> SubFilter:
 
 
 def read_pair(directive: Directive, assembly: Assembly) -> tuple[Template, Template]:
-    """Return one pair; upper and lower case are the same in what is looked for."""
+    """Return one pair."""
     pattern, replacement = directive.args
     if not pattern:
         raise Wrong("empty search pattern", directive.arg_positions[0])
-    return assembly.template(pattern.lower()), assembly.template(replacement)
+    return assembly.template(pattern), assembly.template(replacement)
 
 
 def check_pairs(block: Directive, assembly: Assembly) -> None:

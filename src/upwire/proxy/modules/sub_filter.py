@@ -52,24 +52,24 @@ class _SubFilter(Filter):
 
     async def send(self, octets: bytes) -> None:
         """Pass on what can no more become one of the texts."""
-        done, self._held = self._replace(self._held + octets)
+        done, self._held = self._replace(self._held + octets, is_last=False)
         if done:
             await self.next.send(done)
 
     async def finish(self) -> None:
-        """Pass on what was held back: it became none of the texts."""
-        held, self._held = self._held, b""
-        if held:
-            await self.next.send(held)
+        """Pass on what was held back, which no longer text begins with."""
+        done, self._held = self._replace(self._held, is_last=True)
+        if done:
+            await self.next.send(done)
         await self.next.finish()
 
-    def _replace(self, octets: bytes) -> tuple[bytes, bytes]:
+    def _replace(self, octets: bytes, *, is_last: bool) -> tuple[bytes, bytes]:
         """Return what is done, and what is to be held back."""
         done: list[bytes] = []
         at = 0
         while self._pairs:
             match = self._expression.search(octets, at)
-            held = self._find_beginning(octets, at, match)
+            held = None if is_last else self._find_beginning(octets, at, match)
             if held is not None:
                 done.append(octets[at:held])
                 return b"".join(done), octets[held:]
