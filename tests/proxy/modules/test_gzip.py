@@ -151,6 +151,5 @@ def test_a_broken_content_is_cut(broken: bytes, tmp_path: Path) -> None:
             return received
 
     received = asyncio.run(run())
-    assert b"Transfer-Encoding: chunked" in received
     assert not received.endswith(b"0\r\n\r\n")
     assert "inflate() failed" in (tmp_path / "error.log").read_text()
