@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from upwire.conf.model import (
     AccessLog,
@@ -139,7 +140,7 @@ class Cycle:
             self._resolve_upstreams()
             self.server_contexts = Contexts(
                 (server.ssl for server in config.servers if server.ssl.certificates),
-                make_server_context,
+                partial(make_server_context, log=self.log.write),
                 self.prefix,
             )
             self.upstream_sessions = UpstreamSessions()

@@ -24,6 +24,7 @@ from upwire.errors import ConfigError, Problem
 from upwire.net.tls.transport import describe
 from upwire.proxy.tls import files
 from upwire.proxy.tls.files import CannotLoad
+from upwire.proxy.tls.stapling import Log, staple_file, staple_responses
 from upwire.proxy.tls.verification import note
 
 DYNAMIC_MAX = 128
@@ -95,8 +96,10 @@ class Contexts(Generic[Settings]):
         return context
 
 
-def make_server_context(settings: SslSettings, pairs: Files, folder: str) -> SSL.Context:
-    """Make the context of a server; raises CannotLoad."""
+def make_server_context(
+    settings: SslSettings, pairs: Files, folder: str, *, log: Log
+) -> SSL.Context:
+    """Make the context of a server; raises CannotLoad. log: for what is wrong with stapling."""
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     _use_protocols(context, settings.protocols)
     context.set_options(_OPTIONS)
@@ -113,6 +116,18 @@ def make_server_context(settings: SslSettings, pairs: Files, folder: str) -> SSL
     _verify_clients(context, settings, folder)
     _keep_sessions(context, settings)
     context.set_alpn_select_callback(_select_protocol)
+    if settings.stapling_file is not None and settings.stapling:
+        staple_file(context, files.read_response(settings.stapling_file, folder))
+    elif settings.stapling:
+        trusted = settings.trusted_certificate
+        staple_responses(
+            context,
+            [files.read_certificates(certificate, folder) for certificate, _ in pairs],
+            files.read_certificates(trusted, folder) if trusted is not None else (),
+            log,
+            responder=settings.stapling_responder,
+            verifies=settings.stapling_verify,
+        )
     return context
 
 

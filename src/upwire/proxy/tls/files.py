@@ -88,6 +88,22 @@ def read_passwords(name: str | None, folder: str) -> list[bytes]:
         raise CannotLoad(message) from error
 
 
+def read_certificates(name: str, folder: str) -> list[x509.Certificate]:
+    """Return the certificates in a file, in its order."""
+    with _path("certificate", name, folder) as path, open(path, "rb") as file:
+        text = file.read()
+    try:
+        return x509.load_pem_x509_certificates(text)
+    except ValueError as error:
+        raise CannotLoad(f'cannot load certificate "{_shown(name, folder)}": {error}') from error
+
+
+def read_response(name: str, folder: str) -> bytes:
+    """Return the OCSP response in a file."""
+    with _path("OCSP response", name, folder) as path, open(path, "rb") as file:
+        return file.read()
+
+
 def trust(context: SSL.Context, name: str, folder: str) -> None:
     """Trust the authorities in a file."""
     with _path("certificate", name, folder) as path:

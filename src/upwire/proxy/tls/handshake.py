@@ -125,7 +125,7 @@ class _Handshake:
     def _find_server(self, name: str | None) -> Server | None:
         """Return the server of a name, None where no server has it."""
         with suppress(RemoteProtocolError):
-            found = self._client.servers.find_named(parse_host(name)) if name else None
+            found = self._client.servers.find_named(parse_host(name)[0]) if name else None
             if found is not None:
                 return found[0]
         return None
