@@ -6,6 +6,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import cast
 
 import dns.flags
 import dns.message
@@ -14,8 +15,6 @@ import dns.rrset
 
 Records = Mapping[str, str]
 """By "name TYPE": records with commas between them, or an error's name such as SERVFAIL."""
-
-TTL_S = 60
 
 
 class NameServer:
@@ -27,6 +26,7 @@ class NameServer:
         self.is_cut = False
         self.is_silent = False
         self.port = 0
+        self.ttl_s = 60
 
     def answer(self, octets: bytes, *, is_tcp: bool = False) -> bytes:
         """Return the answer to a query."""
@@ -44,7 +44,7 @@ class NameServer:
         elif text:
             found = kind if f"{name} {kind}" in self.records else "CNAME"
             response.answer.append(
-                dns.rrset.from_text(question.name, TTL_S, "IN", found, *text.split(","))
+                dns.rrset.from_text(question.name, self.ttl_s, "IN", found, *text.split(","))
             )
         return response.to_wire()
 
@@ -54,8 +54,8 @@ class _Udp(asyncio.DatagramProtocol):
         self._server = server
         self._transport: asyncio.DatagramTransport | None = None
 
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:
-        self._transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, octets: bytes, peer: tuple[str, int]) -> None:
         assert self._transport is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 import dns.flags
 import dns.message
@@ -78,8 +79,8 @@ async def test_tcp_that_goes_wrong(octets: bytes, reason: str) -> None:
 class _Cut(asyncio.DatagramProtocol):
     """Says to each query that the answer does not fit."""
 
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:
-        self._transport = transport
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, octets: bytes, peer: tuple[str, int]) -> None:
         response = dns.message.make_response(dns.message.from_wire(octets))

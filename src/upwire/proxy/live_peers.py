@@ -21,8 +21,11 @@ NAMES_RECORD = "=2048s"
 
 NAMES_OCTETS = 256 * 1024
 
-_RETRY_S = 1.0
-_ABSENT_S = 10.0  # how long to believe that a name has no address
+RETRY_S = 1.0
+"""How long to wait at least before a name is asked for again."""
+
+ABSENT_S = 10.0
+"""How long to believe that a name has no address."""
 
 
 class LivePeers:
@@ -98,11 +101,11 @@ class LivePeers:
         except NotResolved as error:
             self._log.write("error", str(error))
             if not error.is_absent:
-                return max(timeout_s, _RETRY_S)
+                return max(timeout_s, RETRY_S)
             self._remember(peer, [])
             self._put(peer, [])
-            return self._resolver.valid_s or _ABSENT_S
-        return max(valid_until_s - self._upstreams.clock(), _RETRY_S)
+            return self._resolver.valid_s or ABSENT_S
+        return max(valid_until_s - self._upstreams.clock(), RETRY_S)
 
     def _put(self, peer: Peer, found: Sequence[tuple[Peer, str]]) -> None:
         """Use the addresses of one name; an address that stays keeps what is known of it."""
