@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kit.nginx import Answer
-from kit.proxy_site import LISTENING, Visit, cycle_of, visit
+from kit.proxy_site import LISTENING, Visit, cycle_of, read_to_end, visit
 from upwire.proxy import exchange
 from upwire.proxy.body import BodyRefused, read_body
 from upwire.proxy.request import Handled, Outcome, Phase, Request
@@ -79,6 +79,22 @@ def test_in_a_file_only(tmp_path: Path, word: str, is_kept: bool) -> None:
 
 def test_no_content(tmp_path: Path) -> None:
     assert post(tmp_path, "", b"").content == b""
+
+
+def test_a_client_that_waits_with_nothing_to_send(tmp_path: Path) -> None:
+    request = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nExpect: 100-Continue\r\n"
+
+    async def run() -> bytes:
+        with cycle_of(LISTENING.format(directives=""), tmp_path) as cycle:
+            one = Visit(cycle)
+            one.client.write(request + b"Content-Length: 0\r\n\r\n")
+            serving = asyncio.create_task(one.serve())
+            received = await read_to_end(one.client)
+            one.client.close()
+            await serving
+            return received
+
+    assert asyncio.run(run()).startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
 
 
 def test_too_much(tmp_path: Path) -> None:

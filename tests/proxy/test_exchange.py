@@ -124,6 +124,28 @@ def test_statuses(tmp_path: Path, directives: str, expected: int) -> None:
     assert status(directives, request, tmp_path) == expected
 
 
+def test_pages_for_bad_hosts(tmp_path: Path) -> None:
+    directives = "error_page 400 /bad; location /bad { return 301 /x; }"
+    got = answer(directives, "GET / HTTP/1.0\r\nHost: .\r\n\r\n", tmp_path)
+    assert (got[0], got[2]["location"]) == (301, "http://127.0.0.1/x")
+
+
+def test_a_redirect_with_a_page_of_its_own(tmp_path: Path) -> None:
+    directives = "error_page 302 /own; location /own { return 200 own; } "
+    directives += "location / { return 302 /a; } location /b { return 302 /c; } "
+    got = answer(directives, "GET / HTTP/1.0\r\nHost: h\r\n\r\n", tmp_path)
+    assert (got[:2], got[2]["location"]) == ((302, b"own"), "http://h/a")
+    directives = "error_page 302 /b; location / { return 302 /a; } location /b { return 301 /c; }"
+    got = answer(directives, "GET / HTTP/1.0\r\nHost: h\r\n\r\n", tmp_path)
+    assert (got[0], got[2]["location"]) == (301, "http://h/c")
+
+
+def test_no_content_in_an_error_s_place(tmp_path: Path) -> None:
+    directives = "error_page 405 /none; location /none { return 204; } location / { return 405; }"
+    got = answer(directives, "GET / HTTP/1.0\r\nHost: h\r\n\r\n", tmp_path)
+    assert (got[:2], got[2]["content-length"]) == ((405, b""), "0")
+
+
 def test_a_missing_slash_is_redirected(tmp_path: Path) -> None:
     directives = "location /a/ { proxy_pass http://127.0.0.1:1; }"
     for target, where in [("/a", "http://h/a/"), ("/a?q", "http://h/a/?q")]:
@@ -201,6 +223,7 @@ def test_what_a_server_adds(tmp_path: Path) -> None:
         ("get / HTTP/1.1\r\nHost: h\r\n\r\n", 400),
         ("TRACE / HTTP/1.1\r\nHost: h\r\n\r\n", 405),
         ("CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n", 405),
+        ("CONNECT h HTTP/1.1\r\nHost: h\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: x\r\n\r\n", 501),
         ("GET /" + "x" * 9000 + " HTTP/1.1\r\nHost: h\r\n\r\n", 414),

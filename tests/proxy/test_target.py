@@ -8,6 +8,7 @@ from upwire.errors import RemoteProtocolError
 from upwire.proxy.target import (
     Target,
     escape_path,
+    has_port,
     parse_host,
     parse_target,
     parse_unsafe_uri,
@@ -93,7 +94,7 @@ def test_a_path_is_escaped_again() -> None:
     ],
 )
 def test_hosts(value: str, name: str) -> None:
-    assert parse_host(value) == name
+    assert parse_host(value)[0] == name
 
 
 @pytest.mark.parametrize(
@@ -138,3 +139,13 @@ def test_paths_that_a_content_names(text: str, expected: tuple[str, str] | None)
             parse_unsafe_uri(text)
     else:
         assert parse_unsafe_uri(text) == expected
+
+
+@pytest.mark.parametrize(("value", "port"), [("a", 0), ("a:", 0), ("a:8080", 8080), ("[::1]:1", 1)])
+def test_ports(value: str, port: int) -> None:
+    assert parse_host(value)[1] == port
+
+
+@pytest.mark.parametrize(("text", "expected"), [("a:80", True), ("a", False), ("/", False)])
+def test_targets_of_connect(text: str, expected: bool) -> None:
+    assert has_port(text) is expected

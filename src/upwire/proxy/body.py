@@ -10,6 +10,7 @@ from typing import IO
 
 from upwire.errors import RemoteProtocolError, StreamError
 from upwire.proxy.request import Request
+from upwire.wire.fields import has_token
 from upwire.wire.http1 import BodyKind
 
 PIECE_OCTETS = 64 * 1024
@@ -101,6 +102,7 @@ async def _take(request: Request) -> Body:
 
 async def _read_whole(request: Request) -> Body:
     """Read the content into memory, and from `client_body_buffer_size` on into a file."""
+    await _encourage(request)
     settings = request.settings.client_body
     memory = bytearray()
     file = _open_file(request) if settings.in_file_only != "off" else None
@@ -124,6 +126,15 @@ async def _read_whole(request: Request) -> Body:
     if file is None:
         return Body(request, memory=bytes(memory))
     return Body(request, file=file, octets=request.body_octets)
+
+
+async def _encourage(request: Request) -> None:
+    """Send 100 (Continue) to a client that waits for it with no content at all, as nginx does."""
+    assert request.http is not None
+    head = request.head
+    if request.http.framing.length == 0 and head.version >= (1, 1):
+        if has_token(head.headers, "Expect", "100-continue"):
+            await request.http.inform(100)
 
 
 def _open_file(request: Request) -> IO[bytes]:

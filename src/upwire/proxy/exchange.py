@@ -28,7 +28,7 @@ from upwire.proxy.modules import (
 from upwire.proxy.output import Refused
 from upwire.proxy.request import Handled, Outcome, Phase, Request
 from upwire.proxy.special_response import answer
-from upwire.proxy.target import escape_path, parse_host, parse_target
+from upwire.proxy.target import escape_path, has_port, parse_host, parse_target
 
 _METHOD = re.compile(r"[A-Z_-]+")
 
@@ -170,16 +170,17 @@ class Exchange:
         request = self._request
         if request.method == "CONNECT":  # its target is neither a path nor a URL
             request.log("info", "client sent CONNECT method")
-            return 405
+            return 405 if has_port(request.head.target) else 400
         host = request.head.headers.get("Host")
         try:
             target = parse_target(request.head.target, merge_slashes=request.server.merge_slashes)
+            request.address(target)
             name = target.host or host
-            request.host = parse_host(name) if name is not None else ""
+            if name is not None:
+                request.host, request.host_port = parse_host(name)
         except RemoteProtocolError as error:
             request.log("info", f"client sent invalid request: {error.message}")
             return error.status
-        request.address(target)
         found = request.client.servers.find_named(request.host)
         if found is not None:
             request.server, captures = found
@@ -215,6 +216,9 @@ async def go_on(request: Request, handled: Handled) -> Handled:
         if handled is Outcome.RESTART:
             return await run_phases(request)
         assert isinstance(handled, int)
+        if not request.wants_pages:
+            request.reply.status = handled
+            return Outcome.DONE
         return await answer(request, handled)
     except Refused as refused:
         return refused.status

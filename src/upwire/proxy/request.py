@@ -128,6 +128,7 @@ class SsiState:
 class Request:
     """One request, from its head to its line in the access log.
 
+    host_port: the port beside host, 0 where the client named none.
     uri and args change with internal redirects; target keeps what the client wrote.
     body: the content, once it was read or is passed on. passed_authority: where variables in
     `proxy_pass` led.
@@ -140,7 +141,7 @@ class Request:
     main: the client's own request, itself where this is no subrequest; parent: what started one.
     output: the first of the response's filters. sink: what is behind the last of them: the client,
     or whoever wants a subrequest's response. inclusions: where subrequests that become a part of
-    this response put theirs. is_head_only: of a subrequest, no content is wanted. level: how many
+    this response put theirs. is_head_only: of a subrequest, no content is wanted; wants_pages: it gets pages of errors. level: how many
     requests this one is inside of. beside: subrequests that run while this one is answered. runner:
     answers a subrequest.
     """
@@ -161,6 +162,7 @@ class Request:
         "head",
         "hold",
         "host",
+        "host_port",
         "http",
         "inclusions",
         "internal_redirects",
@@ -196,6 +198,7 @@ class Request:
         "upstream_fields",
         "uri",
         "variables",
+        "wants_pages",
     )
 
     def __init__(
@@ -225,6 +228,7 @@ class Request:
         self.uri = ""
         self.args = ""
         self.host = ""
+        self.host_port = 0
         self.captures = NOTHING_CAPTURED
         self.variables: dict[str, str | None] = {}
         self.started_s = time.time()
@@ -233,6 +237,7 @@ class Request:
         self.sink: Sink = NOWHERE
         self.inclusions: Sink = NOWHERE
         self.is_head_only = False
+        self.wants_pages = True
         self._ssi: SsiState | None = None
         self.tries: list[UpstreamTry] = []
         self.hold: Hold | None = None
@@ -265,7 +270,7 @@ class Request:
         made.main, made.parent, made.level = self.main, self, self.level + 1
         made.runner = self.runner
         made.method = "GET"
-        made.target, made.host = self.target, self.host
+        made.target, made.host, made.host_port = self.target, self.host, self.host_port
         made.uri, made.args = uri, args
         made.is_internal = made.is_uri_changed = True
         made.entry = Phase.SERVER_REWRITE

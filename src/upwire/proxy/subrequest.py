@@ -20,13 +20,21 @@ class SubrequestCycle(Exception):
 
 
 async def fetch(
-    parent: Request, uri: str, args: str = "", *, sink: Sink = NOWHERE, is_head_only: bool = False
+    parent: Request,
+    uri: str,
+    args: str = "",
+    *,
+    sink: Sink = NOWHERE,
+    is_head_only: bool = False,
+    wants_pages: bool = True,
 ) -> Request:
     """Ask for a path, and return the subrequest when it is answered; its content goes to sink.
 
-    is_head_only: no content is wanted. Raises SubrequestCycle where there are too many levels.
+    is_head_only: no content is wanted. wants_pages: a status without a content gets its page, or
+    what `error_page` says. Raises SubrequestCycle where there are too many levels.
     """
-    return await _start(parent, uri, args, sink, is_head_only=is_head_only)
+    task = _start(parent, uri, args, sink, is_head_only=is_head_only, wants_pages=wants_pages)
+    return await task
 
 
 async def include(parent: Request, uri: str, args: str = "") -> Request:
@@ -53,6 +61,7 @@ def _start(
     sink: Sink,
     *,
     is_head_only: bool = False,
+    wants_pages: bool = True,
     is_clone: bool = False,
 ) -> asyncio.Task[Request]:
     if parent.level >= LEVELS_MAX:
@@ -61,6 +70,7 @@ def _start(
     subrequest = parent.make_subrequest(uri, args)
     subrequest.sink = sink
     subrequest.is_head_only = is_head_only
+    subrequest.wants_pages = wants_pages
     if is_clone:
         subrequest.method, subrequest.body = parent.method, parent.body
     return asyncio.create_task(_run(subrequest))

@@ -96,8 +96,14 @@ def escape_path(path: str) -> str:
     return _UNSAFE.sub(lambda octet: f"%{ord(octet[0]):02X}", path)
 
 
-def parse_host(value: str) -> str:
-    """Return the name in a Host value: lower case, without port and trailing dot.
+def has_port(authority: str) -> bool:
+    """Whether a request-target is a host with a port, as CONNECT has it. RFC 9112 §3.2.3."""
+    match = _HOST.fullmatch(authority)
+    return match is not None and bool(match["port"])
+
+
+def parse_host(value: str) -> tuple[str, int]:
+    """Return the name in a Host value, lower case and without trailing dot, and its port or 0.
 
     Raises RemoteProtocolError (400) for what is no host. RFC 9110 §7.2, RFC 3986 §3.2.2.
     """
@@ -105,7 +111,7 @@ def parse_host(value: str) -> str:
     name = match["name"].removesuffix(".") if match else ""
     if match is None or not name or ".." in match["name"] or int(match["port"] or 0) > 65535:
         raise RemoteProtocolError("client sent invalid host", "RFC 9110 §7.2", status=400)
-    return name.lower()
+    return name.lower(), int(match["port"] or 0)
 
 
 def _split_query(request_uri: str) -> tuple[str, str]:

@@ -251,6 +251,8 @@ READERS: dict[str, Reader] = {
     "host": lambda request: request.host or request.server_name,
     "hostname": lambda _: socket.gethostname(),
     "https": lambda request: "on" if request.client.is_tls else "",
+    "is_request_port": lambda request: ":" if request.host_port else "",
+    "request_port": lambda request: str(request.host_port or ""),
     "is_args": lambda request: "?" if request.args else "",
     "msec": lambda _: f"{time.time():.3f}",
     "nginx_version": lambda request: ".".join(map(str, request.cycle.config.version)),

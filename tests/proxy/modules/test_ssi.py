@@ -68,7 +68,7 @@ def show(folder: Path, page: str, target: str = "/page.html", directives: str = 
         ('<!--#include virtual="/in" set="v" -->[<!--#echo var="v" -->]', "[in::/in]"),
         ('<!--#block name="b" -->stub<!--#echo var="uri"--><!--#endblock -->'
          '<!--#include virtual="/empty" stub="b" --><!--#include virtual="/in" stub="b" -->',
-         "stubin::/in"),
+         "stub/page.htmlin::/in"),
         ('<!--#config errmsg="oops" --><!--#bogus -->', "oops"),
         ('<!--#config timefmt="%s" --><!--#if expr="$date_gmt = /^\\d+\\$/" -->y<!--#endif -->',
          "y"),
@@ -153,6 +153,11 @@ def test_silent_errors(tmp_path: Path) -> None:
 
 def test_a_cycle(tmp_path: Path) -> None:
     assert show(tmp_path, "", "/cycle") == ERROR
+
+
+def test_an_error_has_the_stub_in_its_place(tmp_path: Path) -> None:
+    page = '<!--#block name="b" -->stub<!--#endblock -->[<!--#include file="none" stub="b" -->]'
+    assert show(tmp_path, page) == "[stub]"
 
 
 def test_too_big_for_a_variable(tmp_path: Path) -> None:

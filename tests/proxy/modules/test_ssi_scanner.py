@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from upwire.proxy.modules.ssi_scanner import BROKEN, Command, Scanner
+from upwire.proxy.modules.ssi_scanner import Command, Scanner
 
+BROKEN = Command("", {})
 PAGE = b'a<!--#echo var="x" -->b<!-- no --><!--# set  var = \'y\' value="-->\\"\'" --><!--#-->c<!'
 ELEMENTS = [
     b"a",

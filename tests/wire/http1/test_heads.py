@@ -320,7 +320,8 @@ class TestFieldLines:
 
 class TestHost:
     @pytest.mark.parametrize(
-        "host", [b"a", b"a.b-c_d:80", b"127.0.0.1:8000", b"[::1]", b"[::1]:8000", b"a:"]
+        "host",
+        [b"a", b"a.b-c_d:80", b"127.0.0.1:8000", b"[::1]", b"[::1]:8000", b"a:", b"[v1f.a!:b]:80"],
     )
     def test_hosts(self, host: bytes) -> None:
         assert read_request(request(host=b"Host: " + host)).headers["Host"] == host.decode()

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from upwire.conf.regex import Regex, RegexFailed
 from upwire.errors import ConfigError, RemoteProtocolError
-from upwire.proxy.modules.ssi_scanner import BROKEN, Command, Scanner
+from upwire.proxy.modules.ssi_scanner import Command, Scanner
 from upwire.proxy.output import Filter, Memory, OutputHead, Sink
 from upwire.proxy.request import Request
 from upwire.proxy.subrequest import SubrequestCycle, fetch, include
@@ -120,6 +120,8 @@ class _Ssi(Filter):
         if self._block:
             if command.name == "endblock":
                 self._block = ""
+            else:
+                await self._show(command.octets)
             return
         try:
             self._check(command)
@@ -133,7 +135,7 @@ class _Ssi(Filter):
                 await self.next.send(self._error.encode("latin-1"))
 
     def _check(self, command: Command) -> None:
-        if command is BROKEN:
+        if not command.name:
             raise _Fault("invalid SSI command")
         if command.name not in _PARAMETERS:
             raise _Fault(f'invalid SSI command: "{command.name}"')
@@ -302,9 +304,11 @@ class _Ssi(Filter):
         if stub is None:
             raise _Fault(f'"stub"="{name}" for "include" not found')
         counter = _Counter(self.next)
-        await fetch(self._request, uri, args, sink=counter)
+        await fetch(self._request, uri, args, sink=counter, wants_pages=False)
         if not counter.octets:
-            await self.next.send(stub)
+            shown = _Ssi(self._request)
+            shown.next = self.next
+            await shown.send(stub)
 
 
 class _Counter(Sink):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _START = b"<!--#"
 _END = b"-->"
@@ -27,13 +27,14 @@ _COMMAND_OCTETS_MAX = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command; parameters keep their escapes. name is "" for what is no command."""
+    """One command; parameters keep their escapes. name is "" for what is no command.
+
+    octets: the command as it was found.
+    """
 
     name: str
     parameters: Mapping[str, str]
-
-
-BROKEN = Command("", {})
+    octets: bytes = field(default=b"", compare=False)
 
 
 class Scanner:
@@ -88,12 +89,12 @@ def _find_end(octets: bytes, start: int) -> int | None:
 def _read(octets: bytes) -> Command:
     match = _COMMAND.fullmatch(octets)
     if match is None:
-        return BROKEN
+        return Command("", {}, octets)
     parameters = {
         name.decode().lower(): value[1:-1].decode("latin-1")
         for name, value in _PARAMETER.findall(match["parameters"])
     }
-    return Command(match["name"].decode().lower(), parameters)
+    return Command(match["name"].decode().lower(), parameters, octets)
 
 
 def _start_length(octets: bytes) -> int:

@@ -35,7 +35,10 @@ _LOOSE_REQUEST_LINE = re.compile(rf"({TCHAR}+) +({_TARGET}) +{_VERSION} *")
 _STATUS_LINE = re.compile(rf"{_VERSION} ([1-9][0-9][0-9])(?: ([^\x00\r\n\u0100-\U0010ffff]*))?")
 _ABSOLUTE_FORM = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://([^/?#]*)(.*)")
 _REQUEST_BEGINS = re.compile(rf"{TCHAR}|[\r\n]".encode())
-_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~%!$&'()*+,;=]+)(?::[0-9]*)?")
+_HOST = re.compile(  # RFC 3986 §3.2.2: IPv6address, IPvFuture, or else a name
+    r"(?:\[[0-9A-Fa-f:.]+\]|\[[vV][0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+\]"
+    r"|[A-Za-z0-9\-._~%!$&'()*+,;=]+)(?::[0-9]*)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
