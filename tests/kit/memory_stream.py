@@ -49,6 +49,11 @@ class MemoryTransport(asyncio.Transport):
         for end in (self, peer):
             end.protocol.connection_made(end)
 
+    @property
+    def queued(self) -> list[bytes]:
+        """What was written in this turn of the loop, write by write."""
+        return list(self._outbox)
+
     def lose(self, error: Exception | None = None) -> None:
         """Lose this end, as the system does at a reset: at once, with the cause."""
         self._outbox.clear()

@@ -344,6 +344,93 @@ def test_a_stream_lends_only_what_is_its_own(certificates: Certificates) -> None
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("first_s", "second_s", "ends_s"), [(10, 60, 65), (60, 10, 15), (5.5, 5, 10)]
+)
+def test_a_deadline_holds_for_its_own_read(first_s: float, second_s: float, ends_s: float) -> None:
+    async def main() -> None:
+        near, far = memory_pair()
+        reader = asyncio.create_task(near.read(timeout_s=first_s))
+        await asyncio.sleep(5)
+        far.write(b"octets")
+        assert await reader == b"octets"
+        with pytest.raises(StreamError, match=f"timed out after {second_s} s") as caught:
+            await near.read(timeout_s=second_s)
+        assert caught.value.is_timeout
+        assert asyncio.get_running_loop().time() == pytest.approx(ends_s)
+
+    virtual_time.run(main())
+
+
+def test_a_deadline_that_was_met_ends_no_later_read() -> None:
+    async def main() -> None:
+        near, far = memory_pair()
+        far.write(b"one")
+        assert await near.read(timeout_s=5) == b"one"
+        reader = asyncio.create_task(near.read())
+        await asyncio.sleep(10)
+        far.write(b"two")
+        assert await reader == b"two"
+        near.abort()
+        await near.wait_closed()
+
+    virtual_time.run(main())
+
+
+def test_what_is_written_soon_goes_with_what_follows() -> None:
+    async def main() -> None:
+        near, far = memory_pair()
+        near.write_soon(b"head ")
+        assert near.write_buffer_octets == 5
+        near.write(b"content")
+        assert memory_transport(near).queued == [b"head content"]
+        near.write_soon(b"1 ")
+        near.write_soon(b"2 ")
+        await virtual_time.settle()
+        assert await far.read() == b"head content1 2 "
+
+    virtual_time.run(main())
+
+
+def test_what_is_written_soon_goes_when_the_loop_turns() -> None:
+    async def main() -> None:
+        near, far = memory_pair()
+        near.write_soon(b"head")
+        assert await far.read() == b"head"
+        assert near.write_buffer_octets == 0
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize("end", [Stream.close, Stream.write_eof])
+def test_what_is_written_soon_goes_before_the_end(end: Callable[[Stream], None]) -> None:
+    async def main() -> None:
+        near, far = memory_pair()
+        near.write_soon(b"head")
+        end(near)
+        assert await far.read() == b"head"
+        assert await far.read() == b""
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_what_is_written_soon_vanishes_with_the_connection(is_lost: bool) -> None:
+    async def main() -> None:
+        near, far = memory_pair()
+        near.write_soon(b"head")
+        if is_lost:
+            near.connection_lost(None)
+        else:
+            near.abort()
+        near.write_soon(b"more")
+        await virtual_time.settle()
+        assert near.write_buffer_octets == 0
+        assert far.unread_octets == 0
+
+    virtual_time.run(main())
+
+
 def test_cancelled_waits_leave_nothing_behind() -> None:
     async def main() -> None:
         near, _ = memory_pair()

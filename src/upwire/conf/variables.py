@@ -190,8 +190,11 @@ class Template:
 
     def render(self, lookup: Lookup) -> str:
         """Return the text with every variable replaced by lookup(name), None by nothing."""
+        if len(self.parts) == 1:
+            part = self.parts[0]
+            return part if isinstance(part, str) else lookup(part.name) or ""
         return "".join(
-            part if isinstance(part, str) else lookup(part.name) or "" for part in self.parts
+            [part if isinstance(part, str) else lookup(part.name) or "" for part in self.parts]
         )
 
 

@@ -11,7 +11,7 @@ from upwire.proxy.request import Request
 from upwire.proxy.route import WILDCARDS
 from upwire.version import __version__
 from upwire.wire.fields import Headers
-from upwire.wire.http1 import ResponseHead, reason_phrase, wants_keep_alive
+from upwire.wire.http1 import ResponseHead, reason_phrase
 
 # nginx's phrases, where they are not RFC 9110's.
 _NGINX_PHRASES = {
@@ -205,7 +205,7 @@ def _persistence_fields(request: Request, *, is_framed: bool) -> list[tuple[str,
     http = request.http
     if http is None or not is_framed or not http.connection.takes_more_requests:
         return []
-    if not wants_keep_alive(request.head.version, request.head.headers):
+    if not http.client_persists:
         return []
     timeout_s = request.settings.keepalive_header_s
     told = [("Keep-Alive", f"timeout={timeout_s}")] if timeout_s else []

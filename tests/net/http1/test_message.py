@@ -130,3 +130,21 @@ def test_sending() -> None:
 def test_another_length_than_declared(octets: bytes) -> None:
     with pytest.raises(LocalProtocolError):
         writing(Framing(BodyKind.LENGTH, 3), octets)
+
+
+@pytest.mark.parametrize("octets", [b"", b"x" * 100_000])
+def test_a_peer_that_takes_nothing_holds_up_the_end(octets: bytes) -> None:
+    async def main() -> None:
+        near, far = memory_pair()
+        far.transport.pause_reading()
+        writer = ContentWriter(near, UNTIL_CLOSE, timeout_s=1, doing="sending")
+        near.write(bytes(200_000))
+        with pytest.raises(StreamError, match=r"timed out after 1 s while sending"):
+            if octets:
+                await writer.send(octets)
+            else:
+                await writer.finish()
+        near.abort()
+        await near.wait_closed()
+
+    virtual_time.run(main())

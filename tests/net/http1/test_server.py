@@ -635,14 +635,27 @@ def test_misuse_by_the_handler() -> None:
         bad = Headers([("Content-Length", "many")])
         with pytest.raises(LocalProtocolError, match="is not one number"):
             await exchange.start(ResponseHead(200, "OK", headers=bad))
+        with pytest.raises(LocalProtocolError, match="both"):
+            await exchange.respond(200, headers=[("Transfer-Encoding", "chunked")])
         await exchange.respond(200)
         await exchange.finish()
         with pytest.raises(LocalProtocolError, match="answered already"):
             await exchange.respond(200)
+        with pytest.raises(LocalProtocolError, match="answered already"):
+            await exchange.start(ResponseHead(200, "OK"))
         with pytest.raises(LocalProtocolError):
             await exchange.send(b"late")
 
     assert converse(GET, handler, requests_max=1) == answer(b"", CLOSE)
+
+
+def test_connect_has_no_content_where_it_succeeds() -> None:
+    async def handler(exchange: HttpExchange) -> None:
+        await exchange.respond(200, headers=[("Connection", "close")])
+
+    request = b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n"
+    expected = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    assert converse(request, handler) == expected
 
 
 def test_drain_ends_an_idle_connection_at_once() -> None:

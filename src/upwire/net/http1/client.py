@@ -48,6 +48,7 @@ class HttpClientConnection:
         self._reader = MessageReader(stream, limits)
         self._request: RequestHead | None = None
         self._response: ResponseHead | None = None
+        self._may_persist = False  # as far as the two heads say
         self._writer = ContentWriter(stream, NO_CONTENT, timeout_s=None, doing="")
         self._octets_before = 0
         self.framing = NO_CONTENT
@@ -89,9 +90,7 @@ class HttpClientConnection:
             and self._writer.is_complete
             and self._reader.is_content_complete
             and self._response.status != SWITCHING_PROTOCOLS
-            and self.framing.kind is not BodyKind.UNTIL_CLOSE
-            and wants_keep_alive(self._request.version, self._request.headers)
-            and wants_keep_alive(self._response.version, self._response.headers)
+            and self._may_persist
         )
 
     async def send_head(self, head: RequestHead, octets: bytes = b"") -> None:
@@ -141,6 +140,11 @@ class HttpClientConnection:
                 self.framing = response_framing(head, self._request.method)
                 self._reader.begin_content(self.framing)
                 self._response = head
+                self._may_persist = (
+                    self.framing.kind is not BodyKind.UNTIL_CLOSE
+                    and wants_keep_alive(self._request.version, self._request.headers)
+                    and wants_keep_alive(head.version, head.headers)
+                )
                 return head
         raise RemoteProtocolError("no end of interim responses", "RFC 9110 §15.2")
 

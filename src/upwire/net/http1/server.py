@@ -82,6 +82,8 @@ class HttpExchange:
         """How the content of the request is framed."""
         self.response: ResponseHead | None = None
         """The head that was sent, with the fields that the connection added."""
+        self.client_persists = wants_keep_alive(head.version, head.headers)
+        """Whether the client lets the connection persist."""
         self.is_persistent = True
         """Whether the client was told that another request may follow."""
         self._reader = connection._reader
@@ -269,7 +271,7 @@ class HttpExchange:
         """
         return (
             self.connection.takes_more_requests
-            and wants_keep_alive(self.head.version, self.head.headers)
+            and self.client_persists
             and not has_token(headers, "Connection", "close")
             and framing.kind is not BodyKind.UNTIL_CLOSE
             and not self._wants_continue
