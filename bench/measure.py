@@ -32,8 +32,8 @@ from bench.sample import (
 from upwire.net.tls import client_context
 
 CORES = sorted(os.sched_getaffinity(0))
-LEAST_DESCRIPTORS = 8192
-"""What a proxy is told to allow for its connections; more where the scenario has more."""
+LEAST_TUNNELS = 4096
+"""How many a proxy is told to allow; more where the scenario has more."""
 
 Measure = Callable[[Contender, Scenario, float], Sample]
 
@@ -226,10 +226,12 @@ def _prepared(name: str) -> Contender:
 def _proxy(
     one: Contender, scenario: Scenario, backend: int, role: str = "tunnel"
 ) -> Iterator[tuple[int, int]]:
-    descriptors = 2 * (scenario.connections + scenario.held + FIRST_CONNECTIONS) + 512
+    tunnels = scenario.connections + scenario.held + 2 * FIRST_CONNECTIONS
+    tunnels = max(tunnels, LEAST_TUNNELS)
     values = {
         "backend": f"127.0.0.1:{backend}",
-        "descriptors": str(max(descriptors, LEAST_DESCRIPTORS)),
+        "tunnels": str(tunnels),
+        "descriptors": str(2 * tunnels),
     }
     if role == "tls":
         values |= certificate.files()
