@@ -6,6 +6,7 @@ import pytest
 
 from kit.conf_text import faults, http
 from upwire.conf.model import AccessLog
+from upwire.conf.model.types.logs import OpenLogFileCache
 
 
 def _logs(text: str) -> tuple[AccessLog, ...]:
@@ -92,3 +93,22 @@ def test_levels(levels: str, level: str) -> None:
 def test_logs_to_memory_are_warned_of() -> None:
     (warning,) = http("error_log memory:32k debug; server { }").warnings
     assert (warning.severity, warning.message) == ("warn", "logs to memory are not kept")
+
+
+def test_files_that_stay_open() -> None:
+    def cache(text: str) -> OpenLogFileCache:
+        return http(f"{text} server {{ }}").servers[0].settings.open_log_file_cache
+
+    assert cache("") == OpenLogFileCache()
+    given = cache("open_log_file_cache max=2 inactive=1m valid=2m min_uses=3;")
+    assert given == OpenLogFileCache(2, 60.0, 120.0, 3)
+    assert cache("open_log_file_cache max=2 off;") == OpenLogFileCache()
+    assert faults("open_log_file_cache min_uses=x; server { }") == [
+        'invalid "open_log_file_cache" parameter "min_uses=x"'
+    ]
+    assert faults("open_log_file_cache max=2 lru; server { }") == [
+        'invalid "open_log_file_cache" parameter "lru"'
+    ]
+    assert faults("open_log_file_cache valid=1m; server { }") == [
+        '"open_log_file_cache" must have "max" parameter'
+    ]

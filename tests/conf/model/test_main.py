@@ -61,3 +61,14 @@ def test_priorities() -> None:
 def test_masks_have_a_limit() -> None:
     with pytest.raises(ConfigError, match="supports up to 1024 CPUs only"):
         _main(f"worker_cpu_affinity {'0' * 1025}; events {{}}")
+
+
+def test_masks_that_are_not_as_many_as_the_workers() -> None:
+    def warnings(text: str) -> list[str]:
+        return [one.message for one in build(parse(f"{text} events {{}}")).warnings]
+
+    assert warnings("worker_cpu_affinity 01 10; worker_processes 2;") == []
+    assert warnings("worker_cpu_affinity 01 10; worker_processes auto;") == []
+    assert warnings("worker_cpu_affinity 01; worker_processes 3;") == []
+    (warning,) = warnings("worker_cpu_affinity 01 10; worker_processes 3;")
+    assert warning.endswith("using last mask for remaining worker processes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import Awaitable, Callable
@@ -12,8 +13,9 @@ import pytest
 
 from kit.certificates import make_certificates
 from kit.nginx import Answer, frame_conf, free_port, parse_answer
-from upwire.errors import ConfigError
+from upwire.errors import ConfigError, StreamError
 from upwire.net.dial import dial
+from upwire.net.stream import Stream
 from upwire.net.tls import client_context
 from upwire.proxy.load import load_file
 from upwire.proxy.options import ProxyOptions
@@ -42,10 +44,12 @@ async def get(port: int, target: str = "/", *, is_tls: bool = False, unix: str =
     return parse_answer(bytes(received))
 
 
-def run(folder: Path, http: str, act: Act, *, port: int = 0, **given: str) -> str:
+def run(folder: Path, http: str, act: Act, *, connections: int = 256, **given: str) -> str:
     """Run a proxy in folder around act, and return its error log."""
-    port = port or free_port()
-    (folder / "nginx.conf").write_text(frame_conf(http.format(port=port, folder=folder)))
+    port = free_port()
+    conf = frame_conf(http.format(port=port, folder=folder))
+    conf = conf.replace("worker_connections 256", f"worker_connections {connections}")
+    (folder / "nginx.conf").write_text(conf)
     options = ProxyOptions(conf=str(folder / "nginx.conf"), **given)  # type: ignore[arg-type]  # all are texts
 
     async def inner() -> None:
@@ -123,6 +127,78 @@ def test_a_graceful_end_waits_for_requests(tmp_path: Path) -> None:
         await stream.wait_closed()
 
     run(tmp_path, ONE, act)
+
+
+async def talk(stream: Stream, octets: bytes) -> bytes:
+    """Send octets, and return what comes until the end."""
+    stream.write(octets)
+    received = b""
+    while more := await stream.read(timeout_s=10):
+        received += more
+    stream.close()
+    await stream.wait_closed()
+    return received
+
+
+async def leave(stream: Stream) -> None:
+    """End a connection without a word."""
+    stream.abort()
+    await stream.wait_closed()
+
+
+async def ask_and_stay(port: int) -> Stream:
+    """Return a connection that has had an answer and may have another."""
+    stream = await dial("127.0.0.1", port, timeout_s=10)
+    stream.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert (await stream.read(timeout_s=10)).endswith(b"one")
+    return stream
+
+
+def test_an_idle_connection_may_ask_once_more_at_a_graceful_end(tmp_path: Path) -> None:
+    async def act(worker: Worker, port: int) -> None:
+        asking, silent = await ask_and_stay(port), await ask_and_stay(port)
+        worker.stop(is_graceful=True)
+        while worker.service.ports.addresses:  # noqa: ASYNC110  # its own loop is this one
+            await asyncio.sleep(0)
+        received = await talk(asking, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert b"\r\nConnection: close\r\n" in received
+        assert await talk(silent, b"") == b""
+
+    run(tmp_path, ONE, act)
+
+
+def test_a_second_signal_ends_the_patience(tmp_path: Path) -> None:
+    async def act(worker: Worker, port: int) -> None:
+        stream = await dial("127.0.0.1", port, timeout_s=10)
+        stream.write(b"GET / HT")
+        await get(port)
+        worker.stop(is_graceful=True)
+        worker.stop(is_graceful=True)
+        with contextlib.suppress(StreamError):
+            assert await stream.read(timeout_s=10) == b""
+        await leave(stream)
+
+    run(tmp_path, ONE, act)
+
+
+def test_waiting_connections_make_room(tmp_path: Path) -> None:
+    async def act(worker: Worker, port: int) -> None:
+        first, second = await ask_and_stay(port), await ask_and_stay(port)
+        assert worker.service.counters.totals().waiting == 2
+        first.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HT")
+        assert (await first.read(timeout_s=10)).endswith(b"one")
+        third = await ask_and_stay(port)
+        assert await talk(second, b"") == b""
+        third.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HT")
+        assert (await third.read(timeout_s=10)).endswith(b"one")
+        fourth = await ask_and_stay(port)
+        for stream in (first, third, fourth):
+            await leave(stream)
+
+    log = run(tmp_path, ONE, act, connections=3)
+    assert "[warn]" in log
+    assert "3 worker_connections are not enough, reusing connections" in log
+    assert "3 worker_connections are not enough\n" in log
 
 
 def test_the_status(tmp_path: Path) -> None:
