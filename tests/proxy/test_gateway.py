@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from kit.backend import Script, backend, say, say_and_close
 from kit.nginx import KEY_FIELD, Answer, parse_answer
 from kit.proxy_site import Visit, cycle_of, get, read_to_end, visit
 from upwire.proxy.cycle import Cycle, TunnelOptions
 from upwire.wire._codec import mask
 from upwire.wire.handshake import compute_accept
 
-Script = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SITE = """
     upstream pair {{ server 127.0.0.1:{port}; server 127.0.0.1:{port} backup; }}
@@ -41,54 +40,8 @@ SITE = """
 """
 
 
-def say(octets: bytes) -> Script:
-    """Return a script that answers every request with octets."""
-
-    async def script(_: bytes, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(octets)
-        await writer.drain()
-
-    return script
-
-
-def say_and_close(octets: bytes) -> Script:
-    async def script(_: bytes, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(octets)
-        writer.close()
-
-    return script
-
-
 async def stay_silent(_: bytes, reader: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
     await reader.read()
-
-
-@asynccontextmanager
-async def backend(script: Script, heads: list[bytes]) -> AsyncIterator[int]:
-    """Run a backend; heads gets each request with its content, as far as it came at once."""
-    writers: list[asyncio.StreamWriter] = []
-    tasks: list[asyncio.Task[None] | None] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        tasks.append(asyncio.current_task())
-        try:
-            while octets := await reader.read(200_000):
-                heads.append(octets)
-                await script(octets, reader, writer)
-        except ConnectionError:
-            return
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for writer in writers:
-            writer.transport.abort()
-        await asyncio.gather(*filter(None, tasks))
 
 
 def run(

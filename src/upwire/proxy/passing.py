@@ -50,7 +50,11 @@ async def pass_on(request: Request, answer: Answer) -> Handled:
     output = OutputHead(head.status, fields, reason=head.reason, allows_ranges=proxy.force_ranges)
     await send_head(request, output, is_held=answer.http.has_octets)
     if request.reply.has_content:
-        await _pass_content(request, answer)
+        try:
+            await _pass_content(request, answer)
+        except TryFailed:
+            await flush(request)  # the client shall see what was cut
+            raise
     await finish(request)
     answer.release()
     return Outcome.DONE
