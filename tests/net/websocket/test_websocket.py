@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 
 import pytest
 
 from kit.memory_stream import memory_pair
 from kit.virtual_time import run, settle
+from kit.websockets import QUIET, REQUEST, RESPONSE, open_on, open_pair
 from upwire.errors import ConnectionClosed, LocalProtocolError, StreamError
 from upwire.net.stream import WRITE_HIGH_OCTETS, Stream
 from upwire.net.websocket import WebSocket, WebSocketOptions
 from upwire.net.websocket._channel import FRAMES_A_TURN, SENDS_BEFORE_YIELD
 from upwire.wire.deflate import DeflateParameters
-from upwire.wire.fields import Headers
-from upwire.wire.handshake import Accepted
-from upwire.wire.http1 import RequestHead, ResponseHead
 from upwire.wire.websocket import (
     CloseReceived,
     Connection,
@@ -32,28 +30,6 @@ from upwire.wire.websocket import (
     Role,
     State,
 )
-
-REQUEST = RequestHead("GET", "/chat", headers=Headers([("Host", "a.example")]))
-RESPONSE = ResponseHead(101, "Switching Protocols")
-QUIET = WebSocketOptions(ping_interval_s=None, ping_timeout_s=None)
-
-
-def open_on(
-    stream: Stream,
-    role: Role,
-    options: WebSocketOptions = QUIET,
-    *,
-    deflate: DeflateParameters | None = None,
-    observe: Callable[[FrameInfo], None] | None = None,
-) -> WebSocket:
-    accepted = Accepted("", "chat", deflate)
-    return WebSocket(stream, role, REQUEST, RESPONSE, accepted, options=options, observe=observe)
-
-
-def open_pair(options: WebSocketOptions = QUIET) -> tuple[WebSocket, WebSocket]:
-    """Make a client and a server that are connected."""
-    near, far = memory_pair()
-    return open_on(near, Role.CLIENT, options), open_on(far, Role.SERVER, options)
 
 
 class Peer:

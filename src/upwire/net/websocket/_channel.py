@@ -287,9 +287,16 @@ class Channel:
         self._wake()
 
     def _deliver_queued(self) -> None:
-        """Call back with the messages that waited for recv()."""
-        while self._queue.messages and self._callbacks is not None and not self._is_paused:
-            self._call(self._queue.take(), self._callbacks)
+        """Call back with the messages that wait in the queue."""
+        if self._is_processing:
+            return  # whoever has called the callback goes on with them
+        self._is_processing = True
+        try:
+            while self._queue.messages and self._callbacks is not None and not self._is_paused:
+                self._call(self._queue.take(), self._callbacks)
+        finally:
+            self._is_processing = False
+        self._flush_corked()
 
     @cython.cfunc
     def _call(self, message: str | bytes, callbacks: Callbacks) -> None:

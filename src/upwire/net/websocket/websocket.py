@@ -285,6 +285,7 @@ class WebSocket(Channel):
     def resume(self) -> None:
         """Call back again, first with what came before the pause."""
         self._is_paused = False
+        self._deliver_queued()
         self._listen()
 
     def _call_on_open(self, callbacks: Callbacks) -> None:
