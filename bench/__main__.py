@@ -47,9 +47,13 @@ def main() -> int:
     BUILD.mkdir(parents=True, exist_ok=True)
     start_s = time.monotonic()
     is_complete = True
-    for benchmark in BENCHMARKS:
-        if not options.names or benchmark.name in options.names:
-            is_complete &= _run(benchmark, options)
+    try:
+        for benchmark in BENCHMARKS:
+            if not options.names or benchmark.name in options.names:
+                is_complete &= _run(benchmark, options)
+    except KeyboardInterrupt:
+        print("\nended early; what was done is in build/bench", file=sys.stderr)
+        return 130
     _judge(options)
     print(f"\n{(time.monotonic() - start_s) / 60:.0f} minutes")
     return 0 if is_complete else 1

@@ -27,6 +27,7 @@ from bench.sample import (
     opened,
     turn_over,
     void_where_it_fails,
+    warm_up,
     weigh,
 )
 from upwire.net.tls import client_context
@@ -156,8 +157,7 @@ def many(one: Contender, scenario: Scenario, seconds: float) -> Sample:
         stack.enter_context(opened(port, Scenario(FIRST_CONNECTIONS)))
         before = _memories(pid, upstream)
         load = stack.enter_context(opened(port, scenario))
-        load.drive(WARM_UP_S)
-        load.restart()
+        warm_up(load)
         sample = finish(load, Clocks(pid), pid, 5 * seconds)
         after = _memories(pid, upstream)
     own, behind = (

@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import psutil
+
 from bench import accounting
 from bench.benchmarks import Scenario
 from upwire.errors import UpwireError
-from upwire.load import Load, Work, open_load
+from upwire.load import Load, Result, Work, open_load
 from upwire.load._handshakes import Connector
 
 WARM_UP_S = 0.5
@@ -90,9 +92,15 @@ def drive(
 ) -> Sample:
     """Send messages and check their echoes."""
     with opened(port, scenario, tls=tls) as load:
-        load.drive(WARM_UP_S)
-        load.restart()
+        warm_up(load)
         return finish(load, Clocks(pid, upstream), pid, seconds)
+
+
+def warm_up(load: Load) -> None:
+    """Drive a load before it counts; it must be as clean then."""
+    load.drive(WARM_UP_S)
+    _check(load.result())
+    load.restart()
 
 
 def finish(load: Load, clocks: Clocks, pid: int, seconds: float) -> Sample:
@@ -101,11 +109,7 @@ def finish(load: Load, clocks: Clocks, pid: int, seconds: float) -> Sample:
     clocks.stop()
     memory_octets = accounting.memory_octets(pid)
     result = load.finish()
-    if not result.is_clean:
-        raise Void(
-            f"{result.messages} echoes, wrong {result.wrong}, lost connections {result.lost}, "
-            f"missing echoes {result.missing}"
-        )
+    _check(result)
     return clocks.sample(
         result.messages,
         p50_ns=result.latency.percentile_ns(50),
@@ -123,8 +127,7 @@ def weigh(pid: int, port: int, scenario: Scenario) -> Sample:
             more.drive(WARM_UP_S * 10, messages=scenario.connections)
             result = more.finish()
             after = accounting.memory_octets(pid)
-    if not result.is_clean:
-        raise Void(f"wrong {result.wrong}, lost connections {result.lost}")
+    _check(result)
     return Sample(value=(after - before) / scenario.connections, memory_octets=after)
 
 
@@ -164,7 +167,16 @@ def opened(port: int, scenario: Scenario, *, tls: ssl.SSLContext | None = None) 
 
 @contextlib.contextmanager
 def void_where_it_fails() -> Iterator[None]:
+    """Raise Void for a contender that answers wrong, breaks connections or is gone."""
     try:
         yield
-    except (UpwireError, OSError) as error:
+    except (UpwireError, OSError, psutil.Error) as error:
         raise Void(str(error)) from error
+
+
+def _check(result: Result) -> None:
+    if not result.is_clean:
+        raise Void(
+            f"{result.messages} echoes, wrong {result.wrong}, lost connections {result.lost}, "
+            f"missing echoes {result.missing}"
+        )
