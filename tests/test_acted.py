@@ -91,7 +91,7 @@ WITHOUT_A_FIELD = {
     *("return", "rewrite", "set", "break", "if", "add_before_body", "add_after_body"),
     *("addition_types", "ssi", "ssi_silent_errors", "ssi_value_length", "ssi_types"),
     *("ssi_last_modified", "add_header_inherit", "charset", "source_charset"),
-    *("override_charset", "charset_types", "charset_map"),
+    *("override_charset", "charset_types", "charset_map", "mirror_request_body"),
     *("events", "http", "include", "log_format", "map", "server", "upstream"),
     *("proxy_pass_header", "ssl_certificate_key", "proxy_ssl_certificate_key", "stub_status"),
     *("hash", "ip_hash", "least_conn", "random", "zone"),

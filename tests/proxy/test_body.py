@@ -30,7 +30,9 @@ def _echo(monkeypatch: pytest.MonkeyPatch) -> None:
         assert await read_body(request) is body
         content = b"".join([piece async for piece in body.pieces()])
         path = body.path
-        assert path is None or Path(path).read_bytes() == content
+        if path is not None:
+            with open(path, "rb") as file:
+                assert file.read() == content
         fields = [("X-Text", request.lookup("request_body") or ""), ("X-File", path or "")]
         await respond(request, 200, fields, content)
         return Outcome.DONE

@@ -60,8 +60,9 @@ class Body:
             if self.memory:
                 yield self.memory
         elif self._file is not None:
-            self._file.seek(0)
-            while piece := self._file.read(PIECE_OCTETS):
+            at = 0  # not the file's own place: a mirror may read it at the same time
+            while piece := os.pread(self._file.fileno(), PIECE_OCTETS, at):
+                at += len(piece)
                 yield piece
         elif self.octets != 0:
             async for piece in read_pieces(self._request):
@@ -78,25 +79,27 @@ class Body:
                 os.unlink(self._file.name)
 
 
-async def read_body(request: Request) -> Body:
+async def read_body(request: Request, *, is_whole: bool = False) -> Body:
     """Return the content that goes upstream; raises BodyRefused where it cannot be taken.
 
     It is read once: an internal redirect and another peer get the same. A subrequest has none.
+    is_whole: it is read to its end, whatever `proxy_request_buffering` says.
     """
     if request.body is None:
-        request.body = await _take(request)
+        request.body = await _take(request, is_whole=is_whole)
     return request.body
 
 
-async def _take(request: Request) -> Body:
+async def _take(request: Request, *, is_whole: bool) -> Body:
     http = request.http
     if request.main is not request or http is None or http.framing.kind is BodyKind.NONE:
         return Body(request, memory=b"", is_declared=False)
     proxy = request.settings.proxy
-    if proxy.pass_ is not None and not proxy.pass_request_body:
-        return Body(request, memory=b"")
-    if proxy.pass_ is not None and not proxy.request_buffering:
-        return Body(request, octets=http.framing.length)
+    if proxy.pass_ is not None and not is_whole:
+        if not proxy.pass_request_body:
+            return Body(request, memory=b"")
+        if not proxy.request_buffering:
+            return Body(request, octets=http.framing.length)
     return await _read_whole(request)
 
 
@@ -132,9 +135,9 @@ async def _encourage(request: Request) -> None:
     """Send 100 (Continue) to a client that waits for it with no content at all, as nginx does."""
     assert request.http is not None
     head = request.head
-    if request.http.framing.length == 0 and head.version >= (1, 1):
-        if has_token(head.headers, "Expect", "100-continue"):
-            await request.http.inform(100)
+    is_empty = request.http.framing.length == 0 and head.version >= (1, 1)
+    if is_empty and has_token(head.headers, "Expect", "100-continue"):
+        await request.http.inform(100)
 
 
 def _open_file(request: Request) -> IO[bytes]:

@@ -17,6 +17,7 @@ from upwire.proxy.modules import (
     index,
     limit_conn,
     limit_req,
+    mirror,
     proxy,
     realip,
     rewrite,
@@ -79,7 +80,7 @@ PHASES: tuple[tuple[Phase, tuple[Handler, ...]], ...] = (
     (Phase.REWRITE, (rewrite.run_for_location,)),
     (Phase.PREACCESS, (realip.change_address, limit_req.check, limit_conn.check)),
     (Phase.ACCESS, (access.check, auth_basic.check, auth_request.check)),
-    (Phase.PRECONTENT, (try_files.choose,)),
+    (Phase.PRECONTENT, (try_files.choose, mirror.copy)),
     (
         Phase.CONTENT,
         (

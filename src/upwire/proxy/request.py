@@ -141,9 +141,9 @@ class Request:
     main: the client's own request, itself where this is no subrequest; parent: what started one.
     output: the first of the response's filters. sink: what is behind the last of them: the client,
     or whoever wants a subrequest's response. inclusions: where subrequests that become a part of
-    this response put theirs. is_head_only: of a subrequest, no content is wanted; wants_pages: it gets pages of errors. level: how many
-    requests this one is inside of. beside: subrequests that run while this one is answered. runner:
-    answers a subrequest.
+    this response put theirs. is_head_only: of a subrequest, no content is wanted; wants_pages: it
+    gets the pages of errors. level: how many requests this one is inside of. beside: subrequests
+    that run while this one is answered. runner: answers a subrequest.
     """
 
     __slots__ = (

@@ -19,6 +19,7 @@ from upwire.conf.model.logs import (
     read_error_log,
     read_open_log_file_cache,
 )
+from upwire.conf.model.mirror import read_mirror
 from upwire.conf.model.proxy import read_proxy
 from upwire.conf.model.proxy_rewrites import Place
 from upwire.conf.model.resolver import effective_resolver
@@ -85,6 +86,7 @@ def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSet
         if_modified_since=scope.text("if_modified_since").lower(),
         addition=read_addition(scope),
         charset=read_charset(scope, assembly),
+        mirror=read_mirror(scope, assembly),
         ssi=read_ssi(scope),
         sub_filter=read_sub_filter(scope, assembly),
         gzip=read_gzip(scope, assembly),

@@ -13,6 +13,7 @@ from upwire.conf.model.types.charset import CharsetSettings
 from upwire.conf.model.types.coding import GzipSettings, SubFilter
 from upwire.conf.model.types.headers import AddHeader, Expires, ExpiresTemplate
 from upwire.conf.model.types.logs import AccessLog, ErrorLog, OpenLogFileCache
+from upwire.conf.model.types.mirror import MirrorSettings
 from upwire.conf.model.types.proxy import ProxySettings
 from upwire.conf.model.types.resolver import Resolver
 from upwire.conf.model.types.rewrite import If, Instruction
@@ -106,6 +107,7 @@ class LocationSettings:
     max_ranges: int | None = None
     if_modified_since: str = "exact"
     addition: AdditionSettings = field(default_factory=AdditionSettings)
+    mirror: MirrorSettings = field(default_factory=MirrorSettings)
     charset: CharsetSettings = field(default_factory=CharsetSettings)
     ssi: SsiSettings = field(default_factory=SsiSettings)
     subrequest_output_octets: int = 4096
