@@ -211,6 +211,14 @@ class Cycle:
         if not self._users:
             self.close()
 
+    def temp_paths(self) -> set[str]:
+        """Return the folders that temporary files go to."""
+        return {
+            os.path.join(self.prefix, settings.client_body.temp_path)
+            for settings in all_settings(self.config)
+            if settings.client_body.temp_path is not None
+        }
+
     def tick(self) -> None:
         """Do what is due every second: drop what is kept too long."""
         for upstreams in self.upstreams.values():

@@ -18,6 +18,7 @@ from upwire.proxy.options import DEFAULT_CONF, ProxyOptions
 from upwire.proxy.ports import Ports
 from upwire.proxy.privileges import Credentials
 from upwire.proxy.status import Counters, StatusServer
+from upwire.proxy.temp_folders import make_folders
 from upwire.proxy.zone import Zones
 
 
@@ -75,7 +76,8 @@ class Service:
         return self.status.addresses if self.status is not None else ()
 
     def open(self) -> None:
-        """Bind every address; raises ConfigError."""
+        """Make the folders of temporary files and bind every address; raises ConfigError."""
+        make_folders(self.cycle.temp_paths(), self.credentials)
         self.ports.open(self.cycle.config, self.cycle.router)
         if (address := self.options.status_address) is not None:
             self.status = StatusServer(self.counters, *address)
@@ -93,6 +95,7 @@ class Service:
             self._fail_reload(error)
             return False
         try:
+            make_folders(cycle.temp_paths(), loaded.credentials)
             left = self.ports.open(cycle.config, cycle.router)
         except ConfigError as error:
             cycle.close()
