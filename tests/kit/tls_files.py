@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 from OpenSSL import SSL
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -48,10 +48,25 @@ class Identity:
         (folder / f"{name}.key").write_bytes(self.key_pem())
 
     def issue(
-        self, name: str, alternatives: Sequence[str] = (), *, is_authority: bool = False
+        self,
+        name: str,
+        alternatives: Sequence[str] = (),
+        *,
+        is_authority: bool = False,
+        usages: Sequence[x509.ObjectIdentifier] = (),
+        responder: str = "",
     ) -> Identity:
-        """Sign for another name; alternatives are DNS names."""
-        return _make(name, alternatives, is_authority=is_authority, issuer=self)
+        """Sign for another name; alternatives are DNS names. responder: where OCSP is asked."""
+        extensions: list[x509.ExtensionType] = []
+        if usages:
+            extensions.append(x509.ExtendedKeyUsage(usages))
+        if responder:
+            place = x509.UniformResourceIdentifier(responder)
+            access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, place)
+            extensions.append(x509.AuthorityInformationAccess([access]))
+        return _make(
+            name, alternatives, is_authority=is_authority, issuer=self, extensions=extensions
+        )
 
     def revocations(self, *revoked: Identity) -> bytes:
         """Return the authority's list of certificates that it takes back."""
@@ -108,6 +123,7 @@ def _make(
     is_authority: bool,
     issuer: Identity | None,
     is_rsa: bool = False,
+    extensions: Sequence[x509.ExtensionType] = (),
 ) -> Identity:
     key: Key = ec.generate_private_key(ec.SECP256R1())
     if is_rsa:
@@ -127,5 +143,7 @@ def _make(
     if alternatives:
         names = x509.SubjectAlternativeName([x509.DNSName(one) for one in alternatives])
         builder = builder.add_extension(names, critical=False)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
     signer = issuer.key if issuer is not None else key
     return Identity(builder.sign(signer, hashes.SHA256()), key)

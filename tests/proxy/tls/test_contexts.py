@@ -102,6 +102,14 @@ def server(directives: str) -> str:
             f"{PAIR} ssl_verify_client on; ssl_client_certificate empty;",
             'cannot load certificate "{}/empty": PEM_read_bio_X509() failed (',
         ),
+        (
+            f"{PAIR} ssl_stapling on; ssl_stapling_file empty;",
+            'd2i_OCSP_RESPONSE_bio("{}/empty") failed (',
+        ),
+        (
+            f"{PAIR} ssl_stapling on; ssl_trusted_certificate empty;",
+            'cannot load certificate "{}/empty": PEM_read_bio_X509() failed (',
+        ),
         (f"{PAIR} ssl_crl empty;", 'X509_load_crl_file("{}/empty") failed (no CRL in it)'),
         (f"{PAIR} ssl_crl bad.crl;", 'X509_load_crl_file("{}/bad.crl") failed ('),
     ],

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import ocsp
 from OpenSSL import SSL
 from OpenSSL.crypto import X509StoreFlags
 
@@ -101,7 +102,13 @@ def read_certificates(name: str, folder: str) -> list[x509.Certificate]:
 def read_response(name: str, folder: str) -> bytes:
     """Return the OCSP response in a file."""
     with _path("OCSP response", name, folder) as path, open(path, "rb") as file:
-        return file.read()
+        response = file.read()
+    try:
+        ocsp.load_der_ocsp_response(response)
+    except ValueError as error:
+        shown = _shown(name, folder)
+        raise CannotLoad(f'd2i_OCSP_RESPONSE_bio("{shown}") failed ({error})') from error
+    return response
 
 
 def trust(context: SSL.Context, name: str, folder: str) -> None:
