@@ -18,6 +18,11 @@ from upwire.proxy.response import respond
 CHUNKED = b"5\r\nhello\r\n5\r\nworld\r\n0\r\n\r\n"
 
 
+def in_file(path: str) -> bytes:
+    """Return what a file holds."""
+    return Path(path).read_bytes()
+
+
 @pytest.fixture(autouse=True)
 def _echo(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the content phase answer with the request's own content, and say where that was."""
@@ -30,9 +35,7 @@ def _echo(monkeypatch: pytest.MonkeyPatch) -> None:
         assert await read_body(request) is body
         content = b"".join([piece async for piece in body.pieces()])
         path = body.path
-        if path is not None:
-            with open(path, "rb") as file:
-                assert file.read() == content
+        assert path is None or in_file(path) == content
         fields = [("X-Text", request.lookup("request_body") or ""), ("X-File", path or "")]
         await respond(request, 200, fields, content)
         return Outcome.DONE

@@ -14,6 +14,7 @@ from upwire.wire.fields import has_token
 from upwire.wire.http1 import BodyKind
 
 PIECE_OCTETS = 64 * 1024
+_NOT_YET = 408  # no more has come
 
 
 class BodyRefused(Exception):
@@ -185,6 +186,24 @@ async def read_pieces(request: Request) -> AsyncIterator[bytes]:
     except StreamError as error:
         request.log("info", f"client prematurely closed connection: {error}")
         raise BodyRefused(0) from error
+
+
+async def discard_waiting(request: Request) -> int | None:
+    """Drop the content that has come already, for who answers without it; 400 for a bad coding.
+
+    The rest is dropped behind the response.
+    """
+    http = request.http
+    if http is None or http.framing.kind is not BodyKind.CHUNKED or request.main is not request:
+        return None
+    try:
+        while http.has_content_waiting:
+            request.body_octets += len(await http.read(timeout_s=0))
+    except RemoteProtocolError as error:
+        if error.status != _NOT_YET:
+            request.log("info", f"client sent invalid chunked body: {error.message}")
+            return error.status
+    return None
 
 
 def is_too_large(request: Request) -> bool:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.nginx import Answer
-from kit.proxy_site import LISTENING, cycle_of, get
+from kit.nginx import Answer, parse_answer
+from kit.proxy_site import LISTENING, Visit, cycle_of, get
 
 SHOW = "return 200 $uri:$args:$is_args;"
 
@@ -206,3 +206,28 @@ def test_statuses_of_return(tmp_path: Path) -> None:
     ]:
         got = ask(tmp_path, f"return {text};")
         assert (got.status, got.content) == (status, content)
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"4\r\nabcd\r\n0\r\n\r\n", 200),
+        (b"4\r\nabcde\r\n0\r\n\r\n", 400),
+        (b"4\r\nabcd\r\n", 200),
+        (b"4", 200),
+    ],
+)
+def test_a_content_that_nobody_wants(tmp_path: Path, content: bytes, status: int) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    async def run() -> Answer:
+        with cycle_of(LISTENING.format(directives="return 200 x;"), tmp_path) as cycle:
+            one = Visit(cycle)
+            one.client.write(head + content)
+            serving = asyncio.create_task(one.serve())
+            received = await one.client.read(timeout_s=10)
+            one.client.close()
+            await serving
+            return parse_answer(received)
+
+    assert asyncio.run(run()).status == status

@@ -110,6 +110,11 @@ class HttpExchange:
         is_short = self.stream.is_eof and not self._reader.is_content_complete
         return self.stream.is_closed or is_short
 
+    @property
+    def has_content_waiting(self) -> bool:
+        """Whether content has come that was not read."""
+        return self._reader.has_octets and not self._reader.is_content_complete
+
     async def read(self, *, timeout_s: float | None = None) -> bytes:
         """Return the next octets of the request's content, b"" at its end.
 

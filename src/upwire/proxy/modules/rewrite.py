@@ -19,6 +19,7 @@ from upwire.conf.model import (
 )
 from upwire.conf.regex import Regex
 from upwire.conf.variables import Lookup, Template
+from upwire.proxy.body import discard_waiting
 from upwire.proxy.modules.static import content_type
 from upwire.proxy.request import Handled, Outcome, Phase, Request
 from upwire.proxy.response import respond
@@ -176,6 +177,9 @@ class _Script:
 
 async def answer(request: Request, directive: Return) -> Handled:
     """Answer with what a `return` says."""
+    refused = await discard_waiting(request)
+    if refused is not None:
+        return refused
     text = directive.text.render(request.lookup) if directive.text is not None else ""
     if directive.status in _REDIRECTS:
         request.redirect_to = text
