@@ -1,0 +1,35 @@
+"""The checker's rules: which faults of docs/faults.md a configuration has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from upwire.conf.audit import handshake
+from upwire.conf.audit.finding import Edit, Finding, Severity
+from upwire.conf.audit.site import Evidence, Kind, Place, Site, make_site
+
+Rule = Callable[[Site], Iterable[Finding]]
+
+RULES: tuple[Rule, ...] = (*handshake.RULES,)
+"""Every rule; each docstring begins with the numbers of the faults that it finds."""
+
+
+def audit(site: Site) -> Iterator[Finding]:
+    """Yield what every rule finds."""
+    for rule in RULES:
+        yield from rule(site)
+
+
+__all__ = [
+    "RULES",
+    "Edit",
+    "Evidence",
+    "Finding",
+    "Kind",
+    "Place",
+    "Rule",
+    "Severity",
+    "Site",
+    "audit",
+    "make_site",
+]

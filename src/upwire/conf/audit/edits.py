@@ -1,0 +1,22 @@
+"""The changes that mend a fault, as places and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from upwire.conf.audit.finding import Edit
+from upwire.conf.syntax import Directive
+
+
+def insert_lines(behind: Directive, lines: Sequence[str]) -> tuple[Edit, ...]:
+    """Put lines behind a directive."""
+    if not lines:
+        return ()
+    end = behind.end
+    return (Edit(end.file, end.line, end.column + 1, "".join(f"\n{line}" for line in lines)),)
+
+
+def replace_argument(directive: Directive, number: int, text: str) -> tuple[Edit, ...]:
+    """Put text in place of an argument."""
+    at = directive.arg_positions[number]
+    return (Edit(at.file, at.line, at.column, text, replaces_word=True),)

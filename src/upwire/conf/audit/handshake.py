@@ -1,0 +1,398 @@
+"""Faults of the opening handshake on its way through nginx: F01 to F13."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from upwire.conf.audit.edits import insert_lines, replace_argument
+from upwire.conf.audit.finding import Finding, Severity
+from upwire.conf.audit.site import Evidence, Place, Site, octets_of, show
+from upwire.conf.syntax import Directive
+
+_ERROR, _WARNING = Severity.ERROR, Severity.WARNING
+_SECURITY, _NOTE = Severity.SECURITY, Severity.NOTE
+_HTTP_1_1_DEFAULT_SINCE = (1, 29, 7)
+_LINES = (
+    "proxy_http_version 1.1;",
+    "proxy_set_header Upgrade $http_upgrade;",
+    'proxy_set_header Connection "upgrade";',
+    "proxy_set_header Host $host;",
+)
+_HANDSHAKE_FIELDS = ("sec-websocket-key", "sec-websocket-version")
+_NEGOTIATED_FIELDS = ("sec-websocket-protocol", "sec-websocket-extensions")
+
+
+def check_lost_upgrade(site: Site) -> Iterator[Finding]:
+    """F01, F04: Upgrade and Connection do not reach the backend."""
+    suspects = [
+        place
+        for place in site.proxied
+        if place.evidence is Evidence.NAMED and not place.fields("connection")
+    ]
+    if not site.websockets and not any(place.evidence for place in site.proxied):
+        suspects = _front_doors(site)
+    for place in site.proxied:
+        if _hides_upgrade(place):
+            is_sure = place.evidence is Evidence.NAMED or not site.websockets
+            yield _reset(place, _ERROR if is_sure else _WARNING)
+        elif place in suspects:
+            yield _lost(place, site)
+
+
+def _front_doors(site: Site) -> list[Place]:
+    """Return where a WebSocket would arrive in a file that speaks of none."""
+    roots = [place for place in site.proxied if place.pattern in ("", "/")]
+    return roots or site.proxied[:1]
+
+
+def _hides_upgrade(place: Place) -> bool:
+    if place.evidence is Evidence.SET or not place.effective("proxy_set_header"):
+        return False
+    return any(line.args[0].lower() == "upgrade" for line in place.hidden("proxy_set_header"))
+
+
+def _reset(place: Place, severity: Severity) -> Finding:
+    own, outer = place.effective("proxy_set_header"), place.hidden("proxy_set_header")
+    present = {line.args[0].lower() for line in own}
+    missing = [line for line in outer if line.args[0].lower() not in present]
+    lines = [f"proxy_set_header {' '.join(map(_quote, line.args))};" for line in missing]
+    return Finding(
+        "F04",
+        severity,
+        own[0].position,
+        octets_of(own[0]),
+        "this proxy_set_header drops those of the blocks around it",
+        "the backend sees no Upgrade, `Connection: close`, and the Host of proxy_pass: "
+        "it answers 400, 404 or 426, or a page",
+        tuple(f"{show(line.position)}: {_text(line)} does not hold here" for line in missing),
+        "repeat here what is to hold:\n" + "\n".join(lines),
+        insert_lines(own[0], lines),
+    )
+
+
+def _lost(place: Place, site: Site) -> Finding:
+    at = place.passes
+    assert at is not None
+    version = site.http_version(place)
+    named = place.evidence is Evidence.NAMED
+    present = {line.args[0].lower() for line in place.effective("proxy_set_header") if line.args}
+    lines = [line for line in _LINES if not _is_there(line, present, place)]
+    return Finding(
+        "F01",
+        _ERROR if named else _WARNING,
+        at.position,
+        octets_of(at),
+        "Upgrade and Connection are not passed on",
+        f"the backend sees `GET {place.pattern or '/'} HTTP/{version}`, `Connection: close` and "
+        "no Upgrade: it answers 400, 404 or 426, or a page, and no WebSocket opens",
+        (
+            "both are hop-by-hop fields (RFC 9110 §7.6.1), which nginx sends on only if told so",
+            *(() if named else ("no location of this file passes a WebSocket on",)),
+        ),
+        "\n".join(lines),
+        insert_lines(at, lines),
+    )
+
+
+def _is_there(line: str, present: set[str], place: Place) -> bool:
+    words = line.rstrip(";").split(" ")
+    if words[0] == "proxy_set_header":
+        return words[1].lower() in present
+    return place.one(words[0]) is not None
+
+
+def check_half(site: Site) -> Iterator[Finding]:
+    """F02: only one of the two fields is passed on."""
+    for place in site.proxied:
+        upgrade, connection = place.value("upgrade"), place.value("connection")
+        if upgrade and connection is None:
+            at = place.fields("upgrade")[0]
+            yield _half(at, "Connection", 'proxy_set_header Connection "upgrade";')
+        elif upgrade is None and (connection or "").lower() == "upgrade":
+            at = place.fields("connection")[0]
+            yield _half(at, "Upgrade", "proxy_set_header Upgrade $http_upgrade;")
+
+
+def _half(at: Directive, missing: str, line: str) -> Finding:
+    seen = "`Connection: close`" if missing == "Connection" else "no Upgrade"
+    return Finding(
+        "F02",
+        _ERROR,
+        at.position,
+        octets_of(at),
+        f"{missing} is not passed on beside {at.args[0]}",
+        f"the backend sees {seen}: it answers 400 or 426",
+        (),
+        line,
+        insert_lines(at, [line]),
+    )
+
+
+def check_http_version(site: Site) -> Iterator[Finding]:
+    """F03: the handshake goes upstream as HTTP/1.0, or as HTTP/2."""
+    for place in site.websockets:
+        version = site.http_version(place)
+        if version == "1.1":
+            continue
+        at = place.one("proxy_http_version") or place.passes
+        assert at is not None
+        is_set = at.name == "proxy_http_version"
+        effect = (
+            "strict backends (websockets, aiohttp, h11 under uvicorn, Tomcat, Go) answer 400, 426 "
+            "or 505, lenient ones 101: it works with one backend and not with the other"
+        )
+        if version == "1.0 or 1.1":
+            message = "before nginx 1.29.7 the handshake goes upstream as HTTP/1.0"
+        else:
+            message = f"the handshake goes upstream as HTTP/{version}"
+        why = () if is_set else ("proxy_http_version is not set, and 1.0 was its default",)
+        line = "proxy_http_version 1.1;"
+        edits = replace_argument(at, 0, "1.1") if is_set else insert_lines(at, [line])
+        yield Finding("F03", _ERROR, at.position, octets_of(at), message, effect, why, line, edits)
+
+
+def check_connection_value(site: Site) -> Iterator[Finding]:
+    """F05, F09: what Connection says to requests that are no handshakes, or to the next hop."""
+    for place in site.websockets:
+        for at in place.fields("connection"):
+            value = at.args[1].lower()
+            if value == "upgrade" and not _is_for_websockets(place):
+                yield Finding(
+                    "F05",
+                    _NOTE,
+                    at.position,
+                    octets_of(at),
+                    "every request here goes upstream with `Connection: upgrade`",
+                    "most backends ignore it without an Upgrade; Jetty, IIS and old Node answer "
+                    "400 or close, WSGI servers log a warning",
+                    (),
+                    "map $http_upgrade $connection_upgrade { default upgrade; '' ''; }  # in http\n"
+                    "proxy_set_header Connection $connection_upgrade;",
+                )
+            if value == "$http_connection":
+                yield Finding(
+                    "F09",
+                    _SECURITY,
+                    at.position,
+                    octets_of(at),
+                    "the client's own Connection goes upstream",
+                    "Firefox's `keep-alive, Upgrade` fails with backends that compare the whole "
+                    "value; `Connection: close, X-Real-IP` lets a client drop what you add",
+                    (),
+                    'proxy_set_header Connection "upgrade";',
+                    replace_argument(at, 1, '"upgrade"'),
+                )
+
+
+def _is_for_websockets(place: Place) -> bool:
+    return place.modifier == "=" or place.pattern not in ("", "/", "/api", "/api/")
+
+
+def check_upgrade_value(site: Site) -> Iterator[Finding]:
+    """F06: Upgrade is a literal."""
+    for place in site.websockets:
+        for at in place.fields("upgrade"):
+            if at.args[1] and "$" not in at.args[1] and not _is_placeholder(at.args[1]):
+                yield Finding(
+                    "F06",
+                    _WARNING,
+                    at.position,
+                    octets_of(at),
+                    f"every request here goes upstream with `Upgrade: {at.args[1]}`",
+                    "a plain GET gets the backend's 400, or a 101 that its client never asked for, "
+                    "and hangs",
+                    (),
+                    "proxy_set_header Upgrade $http_upgrade;",
+                    replace_argument(at, 1, "$http_upgrade"),
+                )
+
+
+def check_closing_map(site: Site) -> Iterator[Finding]:
+    """F07: a map says `close` where the upstream's connections are to be kept."""
+    for place in site.websockets:
+        connection = place.value("connection") or ""
+        table = site.map_of(connection)
+        upstream = site.upstream_of(place)
+        if table is None or upstream is None:
+            continue
+        kept = next((line for line in upstream.block or () if line.name == "keepalive"), None)
+        is_kept_unasked = site.version is not None and site.version >= _HTTP_1_1_DEFAULT_SINCE
+        line = _entry(table, "")
+        if line is None or line.args[:1] != ("close",) or (kept is None and not is_kept_unasked):
+            continue
+        reason = show(kept.position) if kept is not None else "nginx 1.29.7 and later"
+        yield Finding(
+            "F07",
+            _WARNING,
+            line.position,
+            octets_of(line),
+            "requests without Upgrade close the connection that upstream is to keep",
+            "each costs a new connection to the backend: latency, and ports in TIME_WAIT",
+            (f"{reason}: idle connections to {upstream.args[0]} are kept",),
+            "'' '';",
+            replace_argument(line, 0, "''"),
+        )
+
+
+def check_map_without_empty(site: Site) -> Iterator[Finding]:
+    """F08: a map of $http_upgrade that says `upgrade` to requests without it."""
+    used = {place.value("connection") for place in site.websockets}
+    for table in site.http:
+        if table.name != "map" or table.args[:1] != ("$http_upgrade",) or len(table.args) != 2:
+            continue
+        default = _entry(table, "default")
+        says_upgrade = default is not None and default.args[:1] == ("upgrade",)
+        if table.args[1] in used and says_upgrade and _entry(table, "") is None:
+            assert default is not None
+            yield Finding(
+                "F08",
+                _NOTE,
+                table.position,
+                octets_of(table),
+                "the map has no line for requests without Upgrade",
+                "they go upstream with `Connection: upgrade`; see F05",
+                (),
+                "'' '';",
+                insert_lines(default, ["'' '';"]),
+            )
+
+
+def check_repeated_fields(site: Site) -> Iterator[Finding]:
+    """F10: a field goes upstream twice."""
+    for place in site.websockets:
+        for name in ("connection", "upgrade", "host"):
+            lines = place.fields(name)
+            if len(lines) < 2:
+                continue
+            at = lines[-1]
+            values = " and ".join(f"`{line.args[0]}: {line.args[1]}`" for line in lines)
+            yield Finding(
+                "F10",
+                _WARNING,
+                at.position,
+                octets_of(at),
+                f"{at.args[0]} goes upstream {len(lines)} times",
+                f"the backend sees {values}: strict ones answer 400",
+                tuple(f"{show(line.position)}: {_text(line)}" for line in lines[:-1]),
+                "keep one of them",
+            )
+
+
+def check_smuggling(site: Site) -> Iterator[Finding]:
+    """F12: any protocol may be asked for, past what guards other paths of the same backend."""
+    for place in site.websockets:
+        if place.value("upgrade") != "$http_upgrade" or place.server is None:
+            continue
+        guard = next(iter(_guards(site, place)), None)
+        if guard is None:
+            continue
+        at = place.fields("upgrade")[0]
+        yield Finding(
+            "F12",
+            _SECURITY,
+            at.position,
+            octets_of(at),
+            "every protocol that a client names is passed on",
+            "with a backend that takes `Upgrade: h2c` the requests inside the tunnel go past the "
+            "rules of other locations",
+            (f"{show(guard.position)}: {_text(guard)} guards the same backend",),
+            "map $http_upgrade $websocket { default ''; ~*^websocket$ websocket; }  # in http\n"
+            "proxy_set_header Upgrade $websocket;",
+        )
+
+
+def _guards(site: Site, place: Place) -> Iterator[Directive]:
+    for other in site.proxied:
+        if other is place or other.server != place.server or other.passes is None:
+            continue
+        if place.passes is None or _same_backend(place.passes, other.passes):
+            for name in ("deny", "auth_basic", "auth_request", "internal"):
+                yield from other.block.own(name)
+
+
+def _same_backend(one: Directive, two: Directive) -> bool:
+    return [_backend(line) for line in (one, two)] == [_backend(one)] * 2
+
+
+def _backend(line: Directive) -> str:
+    return "/".join(line.args[0].split("/")[:3]) if line.args else ""
+
+
+def check_websocket_fields(site: Site) -> Iterator[Finding]:
+    """F13: the fields of the handshake themselves are changed or kept back."""
+    for place in site.proxied:
+        if place.evidence is Evidence.NONE:
+            continue
+        for line in place.effective("proxy_set_header"):
+            name = line.args[0].lower() if line.args else ""
+            own = f"$http_{name.replace('-', '_')}"
+            if name in (*_HANDSHAKE_FIELDS, *_NEGOTIATED_FIELDS) and line.args[1] != own:
+                yield _changed_field(line, is_vital=name in _HANDSHAKE_FIELDS)
+        for line in place.effective("proxy_hide_header"):
+            if line.args and line.args[0].lower().startswith("sec-websocket-"):
+                is_vital = line.args[0].lower() == "sec-websocket-accept"
+                yield _changed_field(line, is_vital=is_vital)
+        off = place.one("proxy_pass_request_headers")
+        if off is not None and off.args[:1] == ("off",):
+            yield Finding(
+                "F13",
+                _ERROR,
+                off.position,
+                octets_of(off),
+                "no field of the handshake reaches the backend",
+                "without Sec-WebSocket-Key it answers 400",
+                (),
+                "proxy_pass_request_headers on;",
+                replace_argument(off, 0, "on"),
+            )
+
+
+def _changed_field(line: Directive, *, is_vital: bool) -> Finding:
+    if is_vital:
+        effect = "the handshake fails: the backend answers 400, or the client refuses its answer"
+    else:
+        effect = "subprotocols or compression are lost; a client that asked for one may give up"
+    return Finding(
+        "F13",
+        _ERROR if is_vital else _WARNING,
+        line.position,
+        octets_of(line),
+        f"{line.args[0]} does not pass unchanged",
+        effect,
+        (),
+        "delete this line: nginx passes the field on by itself",
+    )
+
+
+def _entry(table: Directive, key: str) -> Directive | None:
+    """Return the line of a map for a key."""
+    return next((line for line in table.block or () if line.name == key), None)
+
+
+def _is_placeholder(value: str) -> bool:
+    return any(sign in value for sign in ("{{", "%%", "<%", "__"))
+
+
+def _text(line: Directive) -> str:
+    return f"`{' '.join((line.name, *map(_quote, line.args)))}`"
+
+
+def _quote(text: str) -> str:
+    if text and not any(sign in text for sign in " \t\r\n;{}\"'\\"):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+RULES = (
+    check_lost_upgrade,
+    check_half,
+    check_http_version,
+    check_connection_value,
+    check_upgrade_value,
+    check_closing_map,
+    check_map_without_empty,
+    check_repeated_fields,
+    check_smuggling,
+    check_websocket_fields,
+)
