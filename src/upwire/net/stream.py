@@ -187,8 +187,13 @@ class Stream(asyncio.Protocol):
             self._deliver()
 
     def hand_over(self) -> Keeper | None:
-        """Take it over from its keeper, who will want to be told that it is gone."""
-        keeper, self.keeper = self.keeper, None
+        """Take it over from its keeper, who will want to be told that it is gone.
+
+        Over TLS the keeper has the Stream below.
+        """
+        below: Stream | None = self.transport.get_extra_info("stream")
+        kept = self if below is None else below
+        keeper, kept.keeper = kept.keeper, None
         return keeper
 
     def push_to(self, sink: Sink | None) -> None:

@@ -273,3 +273,20 @@ def test_reasons() -> None:
     assert describe(SSL.SysCallError(-1, "Unexpected EOF")) == "unexpected end"
     assert describe(SSL.Error()) == "SSL"
     assert describe(SSL.Error([("a", "b", "c")])) == "SSL: error:a:b:c"
+
+
+@in_loop
+async def test_who_takes_a_stream_over_takes_the_one_below() -> None:
+    """A listener keeps the lower Stream, and a tunnel has the upper one."""
+
+    class Keeper:
+        def stream_gone(self) -> None:
+            pass
+
+    lower = memory_pair()
+    keeper = lower[1].keeper = Keeper()
+    _, far = await over(lower)
+    upper = far.open()
+    assert upper.hand_over() is keeper
+    assert lower[1].keeper is None
+    assert upper.hand_over() is None

@@ -139,12 +139,15 @@ class TlsTransport(asyncio.Transport):
         return upper
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Answer as the transport below; "ssl_object" is OpenSSL's connection.
+        """Answer as the transport below; "ssl_object" is OpenSSL's connection, "stream" the lower
+        Stream.
 
         "is_truncated": whether the peer ended without the alert that says so (RFC 8446 §6.1).
         """
         if name == "ssl_object":
             return self._connection
+        if name == "stream":
+            return self._stream
         if name == "is_truncated":
             return self._is_truncated
         return self._stream.transport.get_extra_info(name, default)
