@@ -66,8 +66,19 @@ class Body:
                 at += len(piece)
                 yield piece
         elif self.octets != 0:
-            async for piece in read_pieces(self._request):
+            async for piece in self._pass_pieces():
                 yield piece
+
+    async def _pass_pieces(self) -> AsyncIterator[bytes]:
+        """Yield the content as it comes; a small one is kept, for its variable."""
+        seen = bytearray()
+        limit_octets = self._request.settings.client_body.buffer_octets
+        async for piece in read_pieces(self._request):
+            if len(seen) <= limit_octets:
+                seen += piece
+            yield piece
+        if len(seen) <= limit_octets:
+            self.memory = bytes(seen)
 
     def close(self, *, is_kept: bool = False) -> None:
         """Close the file, and remove it unless it is kept."""

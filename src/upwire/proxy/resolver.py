@@ -163,13 +163,13 @@ class Resolver:
                 *(self._ask(asked, kind, turn, timeout_s) for kind in kinds)
             )
             records = [rrset for answer in answers for rrset in answer.answer]
-            addresses = [
+            addresses = tuple(
                 str(record) for rrset in records if rrset.rdtype in kinds for record in rrset
-            ]
+            )
             if addresses:
-                unique = tuple(dict.fromkeys(addresses))
-                return Found(unique, self._clock() + self._hold_s(records))
-            aliases = [rrset for rrset in records if rrset.rdtype == dns.rdatatype.CNAME]
+                return Found(addresses, self._clock() + self._hold_s(records))
+            last = answers[-1].answer  # as nginx, which forgets an alias that came before it
+            aliases = [rrset for rrset in last if rrset.rdtype == dns.rdatatype.CNAME]
             if not aliases:
                 break
             asked = str(aliases[-1][0].target)

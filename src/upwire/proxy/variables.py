@@ -105,7 +105,7 @@ def _cookie(lines: list[str], name: str) -> str | None:
     for line in lines:
         for pair in line.split(";"):
             key, equals, value = pair.strip().partition("=")
-            if equals and key.lower() == name:
+            if equals and key.rstrip().lower() == name:
                 return value.strip()
     return None
 
@@ -245,7 +245,7 @@ READERS: dict[str, Reader] = {
     "connection_requests": lambda request: str(request.client.requests),
     "connection_time": lambda request: f"{time.time() - request.client.started_s:.3f}",
     "content_length": lambda request: request.head.headers.get("Content-Length"),
-    "content_type": lambda request: request.head.headers.get("Content-Type"),
+    "content_type": lambda request: _field(request.head.headers, "content_type"),
     "document_root": _document_root,
     "document_uri": lambda request: request.uri,
     "host": lambda request: request.host or request.server_name,
@@ -328,6 +328,7 @@ FAMILIES: dict[str, Callable[[Request, str], str | None]] = {
     "arg_": _argument,
     "proxy_protocol_tlv_": _proxy_tlv,
     "cookie_": lambda request, name: _cookie(request.head.headers.get_all("Cookie"), name),
+    "sent_trailer_": lambda request, name: _field(request.reply.trailers or Headers(), name),
     "sent_http_": lambda request, name: _field(request.reply.fields, name),
     "upstream_http_": lambda request, name: _field(request.upstream_fields, name),
     "upstream_cookie_": _set_cookie,

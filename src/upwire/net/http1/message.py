@@ -7,13 +7,15 @@ from typing import Protocol, TypeVar
 
 from upwire.errors import LocalProtocolError, StreamError
 from upwire.net.stream import Stream
+from upwire.wire.fields import Headers
 from upwire.wire.http1 import (
-    LAST_CHUNK,
     BodyDecoder,
     BodyKind,
     Framing,
     HeadLimits,
+    LAST_CHUNK,
     encode_chunk,
+    encode_last_chunk,
 )
 
 Head_co = TypeVar("Head_co", covariant=True)
@@ -152,19 +154,22 @@ class ContentWriter:
             if len(octets) > self._left_octets:
                 raise LocalProtocolError("more content than the head declares")
             self._left_octets -= len(octets)
-        if octets or self.is_complete:
+        if self.framing.kind is not BodyKind.CHUNKED and (octets or self.is_complete):
             self._stream.write(head + octets)
-        else:
-            self._stream.write_soon(head)
+        elif head or octets:
+            self._stream.write_soon(head + octets)  # the last chunk may be at hand
         if not self._stream.is_drained:
             await self._stream.drain(timeout_s=self._timeout_s, doing=self._doing)
 
-    async def finish(self) -> None:
-        """End the content. Raises LocalProtocolError for less of it than the head declares."""
+    async def finish(self, trailers: Headers | None = None) -> None:
+        """End the content, if it is chunked with trailers behind it.
+
+        Raises LocalProtocolError for less of it than the head declares.
+        """
         if self._left_octets:
             raise LocalProtocolError(f"content ends {self._left_octets} octets short")
         if self.framing.kind is BodyKind.CHUNKED and not self._is_ended:
-            self._stream.write(LAST_CHUNK)
+            self._stream.write(encode_last_chunk(trailers) if trailers else LAST_CHUNK)
         self._is_ended = True
         if not self._stream.is_drained:
             await self._stream.drain(timeout_s=self._timeout_s, doing=self._doing)
