@@ -224,6 +224,7 @@ def test_what_a_server_adds(tmp_path: Path) -> None:
         ("TRACE / HTTP/1.1\r\nHost: h\r\n\r\n", 405),
         ("CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n", 405),
         ("CONNECT h HTTP/1.1\r\nHost: h\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nHost: h\r\nIf-Range: a\r\nIf-Range: b\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: x\r\n\r\n", 501),
         ("GET /" + "x" * 9000 + " HTTP/1.1\r\nHost: h\r\n\r\n", 414),

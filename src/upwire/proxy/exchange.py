@@ -30,6 +30,7 @@ from upwire.proxy.output import Refused
 from upwire.proxy.request import Handled, Outcome, Phase, Request
 from upwire.proxy.special_response import answer
 from upwire.proxy.target import escape_path, has_port, parse_host, parse_target
+from upwire.wire.fields import Headers
 
 _METHOD = re.compile(r"[A-Z_-]+")
 
@@ -95,6 +96,12 @@ PHASES: tuple[tuple[Phase, tuple[Handler, ...]], ...] = (
 )
 """Every handler that a request meets, in the order of Phase, until one of them answers."""
 
+_UNIQUE = frozenset(
+    {
+        *("authorization", "proxy-authorization", "expect", "content-range", "if-range"),
+        *("if-match", "if-none-match", "if-modified-since", "if-unmodified-since"),
+    }
+)
 _REFUSALS = frozenset({401, 403, 407})  # what `satisfy any` lets another handler overrule
 _CHALLENGES = frozenset({"www-authenticate", "proxy-authenticate"})
 
@@ -172,6 +179,9 @@ class Exchange:
         if request.method == "CONNECT":  # its target is neither a path nor a URL
             request.log("info", "client sent CONNECT method")
             return 405 if has_port(request.head.target) else 400
+        if (repeated := _find_repeated(request.head.headers)) is not None:
+            request.log("info", f'client sent duplicate header line: "{repeated}"')
+            return 400
         host = request.head.headers.get("Host")
         try:
             target = parse_target(request.head.target, merge_slashes=request.server.merge_slashes)
@@ -197,6 +207,14 @@ class Exchange:
             request.log("info", "client sent TRACE method")
             return 405
         return ssl.check_client(request)
+
+
+def _find_repeated(headers: Headers) -> str | None:
+    """Return a field that may have one line only and has several, as nginx refuses them."""
+    names = [name.lower() for name in headers]
+    if len(set(names)) == len(names):
+        return None
+    return next((name for name in names if name in _UNIQUE and names.count(name) > 1), None)
 
 
 async def run_subrequest(request: Request) -> None:

@@ -18,12 +18,14 @@ class OutputHead:
 
     fields lack Content-Length, which is length: octets, None where they are not known.
     allows_ranges and allows_conditions: a client may ask for the content in part, or on conditions.
-    has_content: whether octets may follow, which filters turn off but not on.
+    has_content: whether octets may follow, which filters turn off but not on. expects_trailers: the
+    content is chunked where that can be, since fields follow it.
     """
 
     __slots__ = (
         "allows_conditions",
         "allows_ranges",
+        "expects_trailers",
         "fields",
         "has_content",
         "length",
@@ -48,6 +50,7 @@ class OutputHead:
         self.length = length
         self.allows_ranges = allows_ranges
         self.allows_conditions = allows_conditions
+        self.expects_trailers = False
         self.has_content = status not in (204, 304)
         stated = self.fields.get("Content-Length")
         if stated is not None and stated.isdecimal():

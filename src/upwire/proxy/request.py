@@ -108,6 +108,7 @@ class Reply:
 
     status: int = 0
     fields: Headers = field(default_factory=Headers)
+    trailers: Headers | None = None
     head_octets: int = 0
     body_octets: int = 0
     has_content: bool = True

@@ -65,7 +65,7 @@ class _Client(Sink):
         """End the response."""
         await self.flush()
         assert self._request.http is not None
-        await self._request.http.finish()
+        await self._request.http.finish(self._request.reply.trailers)
 
 
 async def start_response(
@@ -93,6 +93,7 @@ async def send_head(request: Request, head: OutputHead, *, is_held: bool = False
         head.length = None
     for name, value in request.added_fields:
         head.fields.add(name, value)
+    request.reply.status, request.reply.fields = head.status, head.fields  # filters refer to them
     client = _Client(request) if request.main is request else None
     join_filters(request, head, client or request.sink)
     request.reply.has_content = head.has_content and not request.wants_head_only
@@ -159,7 +160,8 @@ def _complete(request: Request, head: OutputHead) -> ResponseHead:
     if "Date" not in fields:
         lines.append(("Date", http_date(request.cycle.wall_clock())))
     lines.extend(fields.items())
-    if head.length is not None:
+    is_trailed = head.expects_trailers and head.has_content and request.head.version >= (1, 1)
+    if head.length is not None and not is_trailed:
         lines.append(("Content-Length", str(head.length)))
     if "Connection" not in fields:
         is_framed = (

@@ -104,9 +104,9 @@ def _argument(request: Request, name: str) -> str | None:
 def _cookie(lines: list[str], name: str) -> str | None:
     for line in lines:
         for pair in line.split(";"):
-            key, equals, value = pair.strip().partition("=")
-            if equals and key.rstrip().lower() == name:
-                return value.strip()
+            key, equals, value = pair.strip(" ").partition("=")
+            if equals and key.rstrip(" ").lower() == name:
+                return value.strip(" ")
     return None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kit.nginx import Answer
-from kit.proxy_site import LISTENING, cycle_of, get
+from kit.proxy_site import LISTENING, Visit, cycle_of, get, read_to_end
 
 THEN = 784111777
 THEN_DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
@@ -84,3 +84,41 @@ def test_every_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_past: boo
     fields = ask(tmp_path, f"expires @{hour if is_past else (hour + 1)}h;").fields
     left_s = 3600 - now % 3600 if not is_past else 86400 - now % 3600
     assert fields["cache-control"] == f"max-age={left_s}"
+
+
+def test_added_fields_refer_to_each_other(tmp_path: Path) -> None:
+    got = ask(tmp_path, "add_header X a; add_header X b; add_header Y $sent_http_x;")
+    assert got.fields["y"] == "a, b"
+
+
+@pytest.mark.parametrize(
+    ("version", "target", "lines"),
+    [
+        ("1.1", "/page", b"X: /page\r\nY: /page\r\nW: w\r\n"),
+        ("1.1", "/none", b"W: w\r\n"),
+        ("1.0", "/page", None),
+    ],
+)
+def test_trailers(tmp_path: Path, version: str, target: str, lines: bytes | None) -> None:
+    (tmp_path / "html").mkdir()
+    (tmp_path / "html" / "page").write_text("page")
+    directives = "add_trailer X $uri; add_trailer Y $sent_trailer_x; add_trailer Z '';"
+    directives += "add_trailer W w always;"
+    request = f"GET {target} HTTP/{version}\r\nHost: h\r\nConnection: close\r\n\r\n"
+
+    async def run() -> bytes:
+        with cycle_of(LISTENING.format(directives=directives), tmp_path) as cycle:
+            one = Visit(cycle)
+            one.client.write(request.encode())
+            serving = asyncio.create_task(one.serve())
+            received = await read_to_end(one.client)
+            one.client.close()
+            await serving
+            return received
+
+    received = asyncio.run(run())
+    if lines is None:
+        assert received.endswith(b"\r\n\r\npage")
+    else:
+        assert received.endswith(b"\r\n0\r\n" + lines + b"\r\n")
+        assert b"Content-Length" not in received

@@ -23,6 +23,7 @@ from upwire.wire.http1 import (
     RequestHead,
     ResponseHead,
     encode_chunk,
+    encode_last_chunk,
     request_framing,
     response_framing,
     wants_keep_alive,
@@ -370,3 +371,11 @@ def test_contents_come_back_however_they_are_split(chunks: list[bytes], cuts: li
 def test_the_limits_of_a_decoder_leave_its_content_alone() -> None:
     tiny = dataclasses.replace(DEFAULT_LIMITS, line_octets=4, head_octets=4)
     assert read(CHUNKED, encode_chunk(b"x" * 99) + LAST_CHUNK, tiny)[0] == b"x" * 99
+
+
+def test_trailers_behind_the_last_chunk() -> None:
+    octets = encode_last_chunk(Headers([("A", "1"), ("B", "\xe9")]))
+    assert octets == b"0\r\nA: 1\r\nB: \xe9\r\n\r\n"
+    decoder = BodyDecoder(Framing(BodyKind.CHUNKED))
+    assert decoder.feed(octets) == []
+    assert list(decoder.trailers.items()) == [("A", "1"), ("B", "\xe9")]

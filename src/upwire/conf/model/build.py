@@ -49,6 +49,7 @@ _READERS: dict[str, Callable[[Directive, Assembly], object]] = {
     "keepalive_timeout": settings.read_keepalive_timeout,
     "error_page": settings.read_error_page,
     "add_header": headers.read_add_header,
+    "add_trailer": headers.read_add_header,
     "expires": headers.read_expires,
     "return": rewrite.read_return,
     "rewrite": rewrite.read_rewrite,

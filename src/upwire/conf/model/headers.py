@@ -1,4 +1,4 @@
-"""`add_header` and `expires`."""
+"""`add_header`, `add_trailer` and `expires`."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def read_add_header(directive: Directive, assembly: Assembly) -> AddHeader:
     return AddHeader(name, assembly.template(value), bool(options))
 
 
-def effective_add_headers(scope: Scope, assembly: Assembly) -> tuple[AddHeader, ...]:
-    """Return the fields that hold at one level, as `add_header_inherit` has it.
+def effective_fields(scope: Scope, name: str, assembly: Assembly) -> tuple[AddHeader, ...]:
+    """Return what `add_header` or `add_trailer` says at one level, as `..._inherit` has it.
 
     A level's own lines drop those above with "on", and come before them with "merge".
     """
-    how = scope.text("add_header_inherit").lower()
-    own = assembly.read_all(read_add_header, scope.own("add_header"))
+    how = scope.text(f"{name}_inherit").lower()
+    own = assembly.read_all(read_add_header, scope.own(name))
     if how == "off" or scope.parent is None or (own and how == "on"):
         return own
-    return (*own, *effective_add_headers(scope.parent, assembly))
+    return (*own, *effective_fields(scope.parent, name, assembly))
 
 
 def effective_expires(scope: Scope, assembly: Assembly) -> Expires | ExpiresTemplate | None:

@@ -12,7 +12,7 @@ from upwire.conf.model.assembly import Assembly, Scope, Wrong
 from upwire.conf.model.auth_request import read_auth_request
 from upwire.conf.model.charset import read_charset
 from upwire.conf.model.coding import read_gzip, read_sub_filter
-from upwire.conf.model.headers import effective_add_headers, effective_expires
+from upwire.conf.model.headers import effective_expires, effective_fields
 from upwire.conf.model.limits import effective_limit_conn, effective_limit_req
 from upwire.conf.model.logs import (
     effective_access_logs,
@@ -62,7 +62,8 @@ def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSet
         error_logs=assembly.read_all(read_error_log, scope.effective("error_log")),
         open_log_file_cache=read_open_log_file_cache(scope, assembly),
         error_pages=_read_error_pages(scope, assembly),
-        add_headers=effective_add_headers(scope, assembly),
+        add_headers=effective_fields(scope, "add_header", assembly),
+        add_trailers=effective_fields(scope, "add_trailer", assembly),
         expires=effective_expires(scope, assembly),
         client_body=_read_client_body(scope),
         client_max_body_octets=scope.offset("client_max_body_size"),

@@ -9,11 +9,11 @@ from upwire.errors import LocalProtocolError, StreamError
 from upwire.net.stream import Stream
 from upwire.wire.fields import Headers
 from upwire.wire.http1 import (
+    LAST_CHUNK,
     BodyDecoder,
     BodyKind,
     Framing,
     HeadLimits,
-    LAST_CHUNK,
     encode_chunk,
     encode_last_chunk,
 )

@@ -207,9 +207,12 @@ class HttpExchange:
         if writer.framing.kind is not BodyKind.NONE:
             await writer.send(octets)
 
-    async def finish(self) -> None:
-        """End the response. LocalProtocolError where the head declared more content."""
-        await self._started_writer().finish()
+    async def finish(self, trailers: Headers | None = None) -> None:
+        """End the response; a chunked content may have trailers behind it.
+
+        Raises LocalProtocolError where the head declared more content.
+        """
+        await self._started_writer().finish(trailers)
 
     async def inform(self, status: int, headers: Headers | Iterable[tuple[str, str]] = ()) -> None:
         """Send an interim response, such as 103; an HTTP/1.0 client gets none (§15.2)."""

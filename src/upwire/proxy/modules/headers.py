@@ -1,4 +1,4 @@
-"""ngx_http_headers_filter_module: `add_header` and `expires`."""
+"""ngx_http_headers_filter_module: `add_header`, `add_trailer` and `expires`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import time
 from upwire.conf.model import AddHeader, Expires, ExpiresTemplate, Since, parse_expires
 from upwire.proxy.dates import http_date, parse_date
 from upwire.proxy.headers import on_one_line
-from upwire.proxy.output import OutputHead
+from upwire.proxy.output import Filter, OutputHead
 from upwire.proxy.request import Request
+from upwire.wire.fields import Headers
 
 # `add_header` without `always`, and `expires`, are for these alone.
 _SAFE = frozenset({200, 201, 204, 206, 301, 302, 303, 304, 307, 308})
@@ -19,10 +20,10 @@ _MAX_AGE_S = 10 * 365 * 24 * 60 * 60
 _DAY_S = 24 * 60 * 60
 
 
-def join(request: Request, head: OutputHead) -> None:
-    """Add what `expires` and `add_header` say to a response of a main request."""
+def join(request: Request, head: OutputHead) -> Filter | None:
+    """Add what `expires`, `add_header` and `add_trailer` say to a response of a main request."""
     if request.main is not request:
-        return
+        return None
     is_safe = head.status in _SAFE
     expires = request.settings.expires
     if expires is not None and is_safe:
@@ -30,6 +31,31 @@ def join(request: Request, head: OutputHead) -> None:
     for header in request.settings.add_headers:
         if header.always or is_safe:
             _add(request, head, header)
+    trailers = [one for one in request.settings.add_trailers if one.always or is_safe]
+    if not trailers:
+        return None
+    head.expects_trailers = True
+    return _Trailers(request, trailers)
+
+
+class _Trailers(Filter):
+    """Puts fields behind a content, with the values that they have then."""
+
+    __slots__ = ("_added", "_request")
+
+    def __init__(self, request: Request, added: list[AddHeader]) -> None:
+        super().__init__()
+        self._request = request
+        self._added = added
+
+    async def finish(self) -> None:
+        """Give the trailers to the end of the response."""
+        self._request.reply.trailers = trailers = Headers()
+        for trailer in self._added:
+            value = on_one_line(trailer.value.render(self._request.lookup))
+            if value:
+                trailers.add(trailer.name, value)
+        await self.next.finish()
 
 
 def _add(request: Request, head: OutputHead, header: AddHeader) -> None:

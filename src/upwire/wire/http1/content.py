@@ -233,6 +233,12 @@ def encode_chunk(octets: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(octets), octets) if octets else b""
 
 
+def encode_last_chunk(trailers: Headers) -> bytes:
+    """Return the end of a chunked content with a trailer section. RFC 9112 §7.1.2."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in trailers.items())
+    return f"0\r\n{lines}\r\n".encode("latin-1")
+
+
 def wants_keep_alive(version: Version, headers: Headers) -> bool:
     """Whether the sender of a message lets the connection persist. RFC 9112 §9.3."""
     options = tokens(headers, "Connection")

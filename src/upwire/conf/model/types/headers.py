@@ -13,7 +13,7 @@ _DAY_S = 24 * 60 * 60
 
 @dataclass(frozen=True, slots=True)
 class AddHeader:
-    """`add_header`: only for 200, 201, 204, 206, 301-304, 307 and 308 unless always."""
+    """`add_header`, `add_trailer`: unless always, for 200, 201, 204, 206, 301-304, 307, 308."""
 
     name: str
     value: Template

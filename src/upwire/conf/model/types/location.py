@@ -85,6 +85,7 @@ class LocationSettings:
     open_log_file_cache: OpenLogFileCache = field(default_factory=OpenLogFileCache)
     error_pages: tuple[ErrorPage, ...] = ()
     add_headers: tuple[AddHeader, ...] = ()
+    add_trailers: tuple[AddHeader, ...] = ()
     expires: Expires | ExpiresTemplate | None = None
     client_body: ClientBody = ClientBody()
     client_max_body_octets: int = 1 << 20
