@@ -72,7 +72,7 @@ def _length(received: bytearray) -> int:
 def read_answer(query: dns.message.QueryMessage, octets: bytes) -> dns.message.Message | None:
     """Return the message if it answers query; None for anything else, which may be forged."""
     try:
-        message = dns.message.from_wire(octets, ignore_trailing=True)
+        message = dns.message.from_wire(octets, ignore_trailing=True, one_rr_per_rrset=True)
     except (dns.exception.DNSException, UpwireError, ValueError):
         return None
     return message if query.is_response(message) else None

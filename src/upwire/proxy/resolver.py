@@ -94,11 +94,11 @@ class Resolver:
         return self._settings.valid_s
 
     async def resolve(self, name: str, *, timeout_s: float) -> Found:
-        """Return the addresses of a name, in turns; raises NotResolved."""
+        """Return the addresses of a name, from the second time on in turns; raises NotResolved."""
         name = name.lower().removesuffix(".")
         found = self._found.get(name)
         if found is None or found.valid_until_s <= self._clock():
-            found = await self._share(name, timeout_s)
+            return await self._share(name, timeout_s)
         start = random.randrange(len(found.addresses))
         return Found(found.addresses[start:] + found.addresses[:start], found.valid_until_s)
 
