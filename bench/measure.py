@@ -231,7 +231,7 @@ def _proxy(
     values = {
         "backend": f"127.0.0.1:{backend}",
         "tunnels": str(tunnels),
-        "descriptors": str(2 * tunnels),
+        "descriptors": str(3 * tunnels),  # with few left nginx would reset who waits
     }
     if role == "tls":
         values |= certificate.files()
