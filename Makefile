@@ -66,7 +66,8 @@ fuzz: $(VENV)/.dev $(VENV)/.package
 	  PYTHONPATH= $(BIN)/python $$target --seconds $(SECONDS) || exit 1; done
 
 # A finding ends the process that has it and is written to a file; CPython's own leaks are not
-# looked at. Octets that are read before they are written show under valgrind only:
+# looked at. Octets that are read before they are written show under valgrind only, a test file at
+# a time since it is slow; a report counts where one of our modules is among its frames:
 #   PYTHONMALLOC=malloc PYTHONPATH= valgrind $(BIN)/python -m pytest -q tests/wire/test_codec.py
 SANITIZED := $(CURDIR)/build/sanitized
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g
