@@ -21,6 +21,7 @@ from upwire.proxy.load import load_file
 from upwire.proxy.options import ProxyOptions
 from upwire.proxy.service import Service, load
 from upwire.proxy.worker import Worker
+from upwire.wire.handshake import compute_accept
 
 Act = Callable[[Worker, int], Awaitable[None]]
 ONE = "server {{ listen 127.0.0.1:{port}; return 200 one; }}"
@@ -244,3 +245,42 @@ def test_tls_without_a_certificate(tmp_path: Path) -> None:
     path.write_text(f"events {{}} http {{ server {{ listen 127.0.0.1:{free_port()} ssl; }} }}")
     with pytest.raises(ConfigError, match="ssl_certificate"):
         Service(ProxyOptions(conf=str(path)), load_file(str(path))).open()
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_a_tunnel_gets_a_close_at_the_shutdown_timeout(tmp_path: Path, is_answered: bool) -> None:
+    """1001 to the client; one that does not end then is cut a little later."""
+
+    async def switch(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        key = head.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r")[0].decode()
+        writer.write(
+            b"HTTP/1.1 101 Go\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + compute_accept(key).encode() + b"\r\n\r\n"
+        )
+        await reader.read()
+        writer.close()
+
+    backend_port = free_port()
+    http = "server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:"
+    http += f"{backend_port};"
+    http += "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }} }}"
+
+    async def act(worker: Worker, port: int) -> None:
+        async with await asyncio.start_server(switch, "127.0.0.1", backend_port):
+            stream = await dial("127.0.0.1", port, timeout_s=10)
+            stream.write(
+                b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            )
+            assert b" 101 " in await stream.read(timeout_s=10)
+            worker.stop(is_graceful=True)
+            assert await stream.read(timeout_s=10) == b"\x88\x02\x03\xe9"
+            if is_answered:
+                stream.write_eof()
+            with contextlib.suppress(StreamError):
+                assert await stream.read(timeout_s=10) == b""
+            stream.close()
+            await stream.wait_closed()
+
+    run(tmp_path, http, act, directives="worker_shutdown_timeout 100ms;")
