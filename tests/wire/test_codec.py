@@ -383,3 +383,66 @@ def test_the_stand_in_for_cython_does_nothing() -> None:
     with pytest.raises(ZeroDivisionError), _cython.nogil:
         _ = 1 // 0
     assert not _cython.compiled
+
+
+# Whole messages
+
+
+@pytest.mark.parametrize("is_masked", [False, True])
+@pytest.mark.parametrize(
+    ("opcode", "payload", "message"),
+    [
+        (2, b"", b""),
+        (1, b"", ""),
+        (2, bytes(range(256)), bytes(range(256))),
+        (1, b"plain " * 30, "plain " * 30),
+        (1, "grüße".encode(), "grüße"),
+        (1, b"ascii " * 3 + "ß".encode(), "ascii " * 3 + "ß"),
+        (2, b"x" * 70_000, b"x" * 70_000),
+    ],
+)
+def test_a_whole_message_is_read_in_one_go(
+    opcode: int, payload: bytes, message: str | bytes, is_masked: bool
+) -> None:
+    frame = build_frame(opcode, payload, mask_key=KEY if is_masked else None)
+    parser = FrameParser(is_masked=is_masked)
+    for at in range(max(len(frame) - 9, 0), len(frame)):  # octet by octet, near the end
+        parser.feed(frame[:at] if at == max(len(frame) - 9, 0) else frame[at - 1 : at])
+        assert parser.read_message(2**20) is None
+    parser.feed(frame[-1:] + frame + b"\x81")
+    assert [parser.read_message(2**20) for _ in range(3)] == [message, message, None]
+    assert parser.unread_octets == 1
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"\x01\x01a",  # not final
+        b"\x89\x01a",  # a ping
+        b"\x83\x01a",  # a reserved opcode
+        b"\xc1\x01a",  # compressed
+        b"\x82\x0b" + b"too long!!!",
+        b"\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff",
+        b"",
+    ],
+)
+def test_anything_else_is_left_where_it_is(octets: bytes) -> None:
+    parser = FrameParser(is_masked=False, allows_rsv1=True)
+    parser.feed(octets)
+    assert parser.read_message(10) is None
+    assert parser.unread_octets == len(octets)
+
+
+@pytest.mark.parametrize("mask_key", [None, KEY])
+def test_a_whole_text_that_is_not_utf8(mask_key: bytes | None) -> None:
+    parser = FrameParser(is_masked=mask_key is not None)
+    parser.feed(build_frame(1, b"a" * 20 + b"\xff", mask_key=mask_key))
+    with pytest.raises(RemoteProtocolError) as raised:
+        parser.read_message(100)
+    assert raised.value.close_code == 1007
+
+
+def test_a_frame_takes_its_mask_from_among_many() -> None:
+    assert _codec.write_frame(0x82, b"\0\0\0\0\0", b"....abcd", 4) == b"\x82\x85abcdabcda"
+    with pytest.raises(ValueError, match="4 octets"):
+        build_frame(2, b"x", mask_key=b"abc")

@@ -14,11 +14,13 @@ from upwire.wire._codec import build_frame
 from upwire.wire.deflate import DeflateParameters, PerMessageDeflate
 from upwire.wire.frames import Opcode
 from upwire.wire.websocket import (
+    FRAGMENTS_A_CALL,
     CloseReceived,
     Connection,
     Direction,
     Disconnected,
     Event,
+    Fragments,
     FrameInfo,
     Message,
     Ping,
@@ -390,3 +392,60 @@ def test_how_octets_are_split_changes_nothing(octets: bytes, step: int, deflates
         return events, client.state, client.close_code
 
     assert outcome(step) == outcome(100)
+
+
+# The short way for whole messages
+
+
+def test_whole_messages_go_the_short_way_and_the_rest_the_other() -> None:
+    client = build_connection(Role.CLIENT)
+    client.feed(
+        frame(Opcode.TEXT, b"one")
+        + frame(Opcode.BINARY, b"two")
+        + frame(Opcode.TEXT, b"th", is_final=False)
+        + frame(Opcode.PING)
+        + frame(Opcode.CONTINUATION, b"ree")
+        + frame(Opcode.TEXT, b"four")
+        + frame(Opcode.BINARY, b"five")[:3]
+    )
+    assert [client.next_message() for _ in range(3)] == ["one", b"two", None]
+    assert client.next_event() == Ping(b"")
+    assert client.next_message() is None  # a fragmented one is under way
+    assert client.next_event() == Message("three")
+    assert client.next_message() == "four"
+    assert client.next_message() is None
+    assert client.next_event() is None
+    client.feed(b"ive")
+    assert client.next_message() is None  # the frame has begun
+    assert client.next_event() == Message(b"five")
+    assert client.next_message() is None
+    client.fail(RemoteProtocolError("enough"))
+    client.feed(frame(Opcode.TEXT, b"late"))
+    assert client.next_message() is None
+
+
+def test_frames_that_are_shown_do_not_go_the_short_way() -> None:
+    frames: list[FrameInfo] = []
+    client = build_connection(Role.CLIENT, frame_log=frames)
+    client.feed(frame(Opcode.TEXT, b"one"))
+    assert client.next_message() is None
+    assert client.next_event() == Message("one")
+    assert len(frames) == 1
+
+
+def test_many_fragments_are_told_before_their_message() -> None:
+    client = build_connection(Role.CLIENT)
+    client.feed(frame(Opcode.TEXT, b"a", is_final=False))
+    client.feed(frame(Opcode.CONTINUATION, is_final=False) * FRAGMENTS_A_CALL)
+    client.feed(frame(Opcode.CONTINUATION, b"b"))
+    assert client.next_event() == Fragments()
+    assert client.unread_octets == 3 + 2
+    assert client.next_event() == Message("ab")
+
+
+def test_masks_are_drawn_many_at_a_time_and_never_twice() -> None:
+    client = build_connection(Role.CLIENT)
+    for _ in range(100):
+        client.send_message(b"")
+    octets = client.take_output()
+    assert len({octets[at + 2 : at + 6] for at in range(0, 600, 6)}) == 100

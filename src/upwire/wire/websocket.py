@@ -214,17 +214,14 @@ class Connection:
     def next_message(self) -> object:
         """Return the next message where the next frame is all of it; None for anything else.
 
-        It is the short way past `next_event()`, which is to be asked behind None.
+        It is the short way past `next_event()`, which is to be asked behind None. Raises
+        RemoteProtocolError (1007) for text that is not UTF-8, and leaves `fail()` to the caller.
         """
         if self.state is _CLOSED or self._receiving >= 0 or self._frame_log is not None:
             return None
         if self._parser.remaining or self._parser._at == self._parser._end:
             return None
-        try:
-            return self._parser.read_message(self._max_message_octets)
-        except RemoteProtocolError as error:
-            self.fail(error)
-            raise
+        return self._parser.read_message(self._max_message_octets)
 
     def next_event(self) -> Event | None:
         """Return the next event, or None where more octets are needed or the state is CLOSED.

@@ -306,3 +306,23 @@ def test_send_nowait_does_not_go_between_fragments() -> None:
         await client.close()
 
     run(main())
+
+
+def test_a_callback_may_resume_what_it_is_called_from() -> None:
+    def pause_and_resume(ws: WebSocket, message: str | bytes) -> None:
+        ws.pause()
+        ws.resume()
+
+    async def main() -> None:
+        client, server = open_pair()
+        for number in range(3):
+            await client.send(str(number))
+        await settle()
+        notes = Notes(pause_and_resume)
+        server.push_to(notes)
+        await client.send("3")
+        await settle()
+        assert notes.calls == ["open", "0", "1", "2", "3"]
+        await client.close()
+
+    run(main())
