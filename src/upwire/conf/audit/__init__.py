@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from upwire.conf.audit import handshake, timeouts
+from upwire.conf.audit import handshake, identity, load, routing, timeouts
 from upwire.conf.audit.finding import Edit, Finding, Severity
 from upwire.conf.audit.site import Evidence, Kind, Place, Site, make_site
 
 Rule = Callable[[Site], Iterable[Finding]]
 
-RULES: tuple[Rule, ...] = (*handshake.RULES, *timeouts.RULES)
+RULES: tuple[Rule, ...] = (
+    *handshake.RULES,
+    *timeouts.RULES,
+    *routing.RULES,
+    *identity.RULES,
+    *load.RULES,
+)
 """Every rule; each docstring begins with the numbers of the faults that it finds."""
 
 

@@ -7,20 +7,14 @@ judged.
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from upwire.conf.audit.words import comments_on_websockets, names_websockets
 from upwire.conf.directives import Version
 from upwire.conf.syntax import Directive, Position
 from upwire.conf.values import parse_time
 
-_WEBSOCKET_WORDS = re.compile(
-    r"(?:^|[^a-z0-9])(?:wss?|web-?sockets?|socket\.?io|sockjs(?:-node)?|cable|signalr"
-    r"|_stcore/stream|websockify|mqtt|kernels)(?:$|[^a-z0-9])",
-    re.IGNORECASE,
-)
-_WEBSOCKET_COMMENT = re.compile(r"#.*\bweb-?sockets?\b", re.IGNORECASE)
 _HANDLERS = (
     *("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass"),
     *("tunnel_pass", "return", "stub_status", "empty_gif"),
@@ -289,7 +283,7 @@ def _weigh(place: Place, sources: Mapping[str, str]) -> Evidence:
     server = place.server
     for line in server.own("server_name") if server is not None else ():
         names += line.args
-    if any(_WEBSOCKET_WORDS.search(name) for name in names):
+    if any(names_websockets(name) for name in names):
         return Evidence.NAMED
     return Evidence.NAMED if _has_comment(place, sources) else Evidence.NONE
 
@@ -300,7 +294,7 @@ def _has_comment(place: Place, sources: Mapping[str, str]) -> bool:
     if block is None or block.end.file != block.file:
         return False
     lines = sources.get(block.file, "").split("\n")
-    return any(_WEBSOCKET_COMMENT.search(line) for line in lines[block.line - 2 : block.end.line])
+    return any(comments_on_websockets(line) for line in lines[block.line - 2 : block.end.line])
 
 
 def _is_block(level: Level, name: str) -> bool:
