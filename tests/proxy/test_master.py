@@ -8,6 +8,8 @@ import re
 import signal
 import socket
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,186 @@ from kit.nginx import (
     upwire_command,
     wait_until,
 )
+from upwire.errors import LocalProtocolError
+from upwire.proxy.master import FATAL, KILL_AFTER_S, RESPAWN_S, SIGNALS, Master
+from upwire.proxy.options import ProxyOptions
+from upwire.proxy.pid_file import PidFile
+from upwire.proxy.service import Service, load
+from upwire.proxy.status import Counters
+
+# The master in this very process: its children are numbers, and end as a test says.
+
+
+class Script:
+    """Stands in for the system: forks nothing, remembers what is sent, and has children end."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sent: list[tuple[int, int]] = []
+        self.forked = 0
+        self.fork_errors = 0
+        self.ending = {signal.SIGKILL}
+        self._ended: list[tuple[int, int]] = []
+        monkeypatch.setattr(os, "fork", self._fork)
+        monkeypatch.setattr(os, "kill", self._kill)
+        monkeypatch.setattr(os, "waitpid", self._wait)
+
+    def end(self, pid: int, status: int) -> None:
+        """Let a child end."""
+        self._ended.append((pid, status))
+        signal.raise_signal(signal.SIGCHLD)
+
+    def _fork(self) -> int:
+        if self.fork_errors:
+            self.fork_errors -= 1
+            raise BlockingIOError(11, "no more")
+        self.forked += 1
+        return 1000 + self.forked
+
+    def _kill(self, pid: int, number: int) -> None:
+        self.sent.append((pid, number))
+        if number in self.ending:
+            self.end(pid, number if number == signal.SIGKILL else 0)
+
+    def _wait(self, pid: int, flags: int) -> tuple[int, int]:
+        assert (pid, flags) == (-1, os.WNOHANG)
+        return self._ended.pop(0) if self._ended else (0, 0)
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    yield Script(monkeypatch)
+    while signal.sigtimedwait(SIGNALS, 0) is not None:
+        """Leave none to who comes next."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Alone:
+    """A master without workers, in a folder. Its signals wait until `act()`."""
+
+    def __init__(self, folder: Path, *, is_daemon: bool = False, is_started: bool = True) -> None:
+        self.folder = folder
+        (folder / "nginx.conf").write_text(frame_conf("", "worker_processes 2;"))
+        options = ProxyOptions(conf=str(folder / "nginx.conf"))
+        self.service = Service(options, load(options))
+        self.master = Master(self.service, PidFile(), is_daemon=is_daemon)
+        if is_started:
+            self.master._start_workers()
+
+    def act(self, *numbers: signal.Signals) -> None:
+        """Take the signals that wait, after these."""
+        for number in numbers:
+            signal.raise_signal(number)
+            self.master._act(self.master._wait())
+
+    def log(self) -> str:
+        return (self.folder / "error.log").read_text()
+
+    def end(self, script: Script) -> None:
+        """Run to the end, with the children doing as they are told."""
+        for pid in list(self.master._children):
+            script.end(pid, 0)
+        signal.raise_signal(signal.SIGTERM)
+        self.master._is_ending = True
+        while self.master._children:
+            self.master._act(self.master._wait())
+        self.service.close()
+
+
+def test_the_last_child_ends_the_master(tmp_path: Path, script: Script) -> None:
+    alone = Alone(tmp_path, is_started=False)
+    script.ending.add(signal.SIGQUIT)
+    signal.raise_signal(signal.SIGQUIT)
+    alone.master.run()
+    assert script.sent == [(1001, signal.SIGQUIT), (1002, signal.SIGQUIT)]
+    assert script.forked == 2
+    assert alone.log().count(" exit\n") == 1
+
+
+def test_a_child_is_replaced_in_its_time(
+    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    alone = Alone(tmp_path)
+    script.end(1001, signal.SIGSEGV | 0x80)
+    alone.act(signal.SIGCHLD)
+    assert script.forked == 2  # it has lived for too short a time
+    now_s[0] += RESPAWN_S
+    alone.master._act(alone.master._wait())
+    assert script.forked == 3
+    script.fork_errors = 1
+    now_s[0] += RESPAWN_S
+    script.end(1002, 256)
+    alone.act(signal.SIGCHLD)
+    assert script.forked == 3
+    now_s[0] += RESPAWN_S
+    alone.master._act(alone.master._wait())
+    assert script.forked == 4
+    script.end(1003, FATAL << 8)
+    script.end(9999, 0)  # somebody else's
+    alone.act(signal.SIGCHLD)
+    assert script.forked == 4
+    log = alone.log()
+    assert "worker process 1001 exited on signal 11 (core dumped)\n" in log
+    assert "worker process 1002 exited with code 1\n" in log
+    assert "fork() failed while spawning worker (11: Resource temporarily unavailable)" in log
+    assert "worker process 1003 exited with fatal code 2 and cannot be respawned" in log
+    alone.end(script)
+
+
+def test_children_that_stay_are_killed(
+    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now_s[0])
+    alone = Alone(tmp_path)
+    alone.act(signal.SIGTERM)
+    assert script.sent == [(1001, signal.SIGTERM), (1002, signal.SIGTERM)]
+    alone.act(signal.SIGHUP)
+    assert script.forked == 2  # it is too late for that
+    now_s[0] += KILL_AFTER_S
+    alone.master._act(alone.master._wait())
+    assert script.sent[2:] == [(1001, signal.SIGKILL), (1002, signal.SIGKILL)]
+    alone.master._act(alone.master._wait())
+    assert not alone.master._children
+    alone.service.close()
+
+
+def test_a_reload_that_fails_changes_nothing(tmp_path: Path, script: Script) -> None:
+    alone = Alone(tmp_path)
+    (tmp_path / "nginx.conf").write_text("wrong;")
+    alone.act(signal.SIGHUP)
+    assert (script.forked, script.sent) == (2, [])
+    assert 'unknown directive "wrong"' in alone.log()
+    alone.end(script)
+
+
+@pytest.mark.parametrize("is_daemon", [False, True])
+def test_workers_leave_off_behind_a_terminal(
+    tmp_path: Path, script: Script, is_daemon: bool
+) -> None:
+    alone = Alone(tmp_path, is_daemon=is_daemon)
+    alone.act(signal.SIGWINCH, signal.SIGWINCH, signal.SIGUSR1)
+    quits = [(pid, signal.SIGQUIT) for pid in (1001, 1002)] if is_daemon else []
+    assert script.sent == [*quits, (1001, signal.SIGUSR1), (1002, signal.SIGUSR1)]
+    alone.end(script)
+
+
+def test_there_is_a_limit_of_processes(
+    tmp_path: Path, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Counters) -> int:
+        raise LocalProtocolError("no more than 1 processes can be spawned")
+
+    monkeypatch.setattr(Counters, "reserve", refuse)
+    alone = Alone(tmp_path)
+    assert script.forked == 0
+    assert "[alert]" in alone.log()
+    alone.end(script)
+
+
+# The master and its workers as processes.
 
 RETURNING = "server {{ listen 127.0.0.1:{port}; return 200 $pid; }}"
 
