@@ -38,7 +38,13 @@ from upwire.proxy.route import Router
 from upwire.proxy.status import Counters
 from upwire.proxy.tls.contexts import Contexts, make_client_context, make_server_context
 from upwire.proxy.tls.sessions import UpstreamSessions
-from upwire.proxy.upstream import PeerAddress, PeerState, Upstreams
+from upwire.proxy.upstream import (
+    SHARED_RECORD,
+    PeerAddress,
+    PeerState,
+    Sharing,
+    Upstreams,
+)
 from upwire.proxy.zone import Zones
 
 Resolve = Callable[[str], Sequence[str]]
@@ -87,6 +93,7 @@ class Cycle:
 
     __slots__ = (
         "_access_loggers",
+        "_begun_s",
         "_error_loggers",
         "_is_retired",
         "_live_peers",
@@ -127,6 +134,7 @@ class Cycle:
         self.upstreams: dict[str, Upstreams] = {}
         self._live_peers: list[LivePeers] = []
         self._resolvers: dict[ResolverSettings, Resolver] = {}
+        self._begun_s = self.clock()
         self._users = 0
         self._is_retired = False
         self.router = Router(config)
@@ -323,7 +331,20 @@ class Cycle:
             keepalive=upstream.keepalive,
             clock=self.clock,
             balance=upstream.balance,
+            sharing=self._sharing(upstream),
         )
+
+    def _sharing(self, upstream: Upstream) -> Sharing | None:
+        """Return the state of peers that the workers of this cycle share; None without a zone."""
+        if upstream.zone is None:
+            return None
+        octets = upstream.zone.octets or next(
+            other.zone.octets
+            for other in self.config.upstreams.values()
+            if other.zone and other.zone.name == upstream.zone.name and other.zone.octets
+        )
+        zone = self.zones.open(upstream.zone.name, octets, SHARED_RECORD)
+        return Sharing(zone, f"{self._begun_s}\0{upstream.name}")
 
     def _addresses(self, peer: Peer, problems: list[Problem]) -> Iterator[PeerAddress]:
         """Yield each address of a peer; a name without one is a problem, in nginx's words."""

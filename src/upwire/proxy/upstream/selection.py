@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from upwire.conf.model import Balance, Keepalive
 from upwire.conf.variables import Lookup
@@ -19,17 +20,22 @@ from upwire.proxy.upstream.balance import (
 )
 from upwire.proxy.upstream.keepalive import Clock, IdleConnections, UpstreamConnection
 from upwire.proxy.upstream.peers import PeerGroup, PeerState
+from upwire.proxy.upstream.sharing import Sharing
 
 _PLAIN = Balance()
+_ALONE = nullcontext()
 
 
 class Upstreams:
     """The peers of one upstream, in two groups: the backups stand in when no other can take.
 
-    clock: monotonic seconds. keepalive: None keeps no idle connections.
+    clock: monotonic seconds. keepalive: None keeps no idle connections. sharing: None keeps the
+    state of the peers to this process.
     """
 
-    __slots__ = ("_balance", "_groups", "_ring", "clock", "idle", "keepalive", "name")
+    __slots__ = (
+        *("_balance", "_groups", "_ring", "_sharing", "clock", "idle", "keepalive", "name"),
+    )
 
     def __init__(
         self,
@@ -39,12 +45,14 @@ class Upstreams:
         keepalive: Keepalive | None,
         clock: Clock,
         balance: Balance = _PLAIN,
+        sharing: Sharing | None = None,
     ) -> None:
         self.name = name
         self.clock = clock
         self.keepalive = keepalive
         self.idle = IdleConnections(keepalive, clock) if keepalive else None
         self._balance = balance
+        self._sharing = sharing
         self._groups: tuple[PeerGroup, ...] = ()
         self._ring = Ring(())
         self.use_peers(peers)
@@ -64,6 +72,12 @@ class Upstreams:
         self._groups = tuple(groups)
         if self._balance.is_consistent:
             self._ring = Ring(first)
+        if self._sharing is not None:
+            self._sharing.use_peers(peers)
+
+    def exclusive(self, held: PeerState | None = None) -> AbstractContextManager[None]:
+        """Keep other processes from the state of the peers; held: a peer in a request's hand."""
+        return _ALONE if self._sharing is None else self._sharing.exclusive(held)
 
     def select(self, lookup: Lookup) -> Selection:
         """Begin choosing for one request; lookup gives its variables, for the hashing methods."""
@@ -109,13 +123,14 @@ class Selection:
         Once the backups were asked, no other peer is.
         """
         now_s = self.upstreams.clock()
-        while self._groups:
-            state = self._balancer.choose(self._groups[0], self._tried, now_s)
-            if state is not None:
-                self._tried.add(state)
-                state.begin(now_s)
-                return state
-            del self._groups[0]
+        with self.upstreams.exclusive():
+            while self._groups:
+                state = self._balancer.choose(self._groups[0], self._tried, now_s)
+                if state is not None:
+                    self._tried.add(state)
+                    state.begin(now_s)
+                    return state
+                del self._groups[0]
         return None
 
     def release(self, state: PeerState, *, has_failed: bool, was_reused: bool = False) -> bool:
@@ -124,16 +139,17 @@ class Selection:
         was_reused: the try failed on a kept connection, which the peer may close at any time, so
         that it does not use up a try.
         """
-        state.connections -= 1
         is_single = bool(self._groups) and self._groups[0].is_single
         if self.tries_left and not was_reused:
             self.tries_left -= 1
-        if is_single:
-            state.fails = 0
-        elif has_failed:
-            return state.fail(self.upstreams.clock())
-        else:
-            state.succeed()
+        with self.upstreams.exclusive(state):
+            state.connections -= 1
+            if is_single:
+                state.fails = 0
+            elif has_failed:
+                return state.fail(self.upstreams.clock())
+            else:
+                state.succeed()
         return False
 
 
