@@ -38,6 +38,7 @@ ROWS = {
     "net.tls": "net.stream",
     "net.listener": "net.stream net.tls",
     "net.dial": "net.stream net.tls",
+    "net.loop": "",
     "net.dns": "net.stream net.dial",
     "net.http1": "net.stream wire",
     "net.websocket": "net.stream net.waiting wire",

@@ -288,8 +288,9 @@ class Listener:
     async def _open_stream(self, sock: socket.socket) -> Stream:
         """Make a Stream, after the TLS handshake where there is one."""
         timeout_s = None if self._tls is None else TLS_HANDSHAKE_TIMEOUT_S
-        _, stream = await asyncio.get_running_loop().connect_accepted_socket(
-            Stream, sock, ssl=self._tls, ssl_handshake_timeout=timeout_s
+        stream = Stream()  # kept here: what uvloop returns for it over TLS is a protocol of its own
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: stream, sock, ssl=self._tls, ssl_handshake_timeout=timeout_s
         )
         return stream
 

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Mapping
 from itertools import count
 
+from upwire.net.loop import run_in_loop
 from upwire.net.stream import Stream
 from upwire.proxy.downstream import Downstream, accept
 from upwire.proxy.error_log import ErrorLogHandler
@@ -55,7 +56,7 @@ class Worker:
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         try:
-            asyncio.run(self.serve(acts))
+            run_in_loop(self.serve(acts))
         finally:
             logger.removeHandler(handler)
             self.service.close()

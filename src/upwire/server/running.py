@@ -13,6 +13,7 @@ from ssl import SSLContext
 from typing import Unpack
 
 from upwire.net.listener import show_address
+from upwire.net.loop import run_in_loop
 from upwire.server.options import ServerKeywords
 from upwire.server.service import Application, Server, serve
 
@@ -47,7 +48,7 @@ def run(
             say_started(server)
             await server.serve_forever()
 
-    asyncio.run(main())
+    run_in_loop(main())
 
 
 def _announce(server: Server, scheme: str) -> None:

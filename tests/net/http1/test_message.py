@@ -139,11 +139,9 @@ def test_a_peer_that_takes_nothing_holds_up_the_end(octets: bytes) -> None:
         far.transport.pause_reading()
         writer = ContentWriter(near, UNTIL_CLOSE, timeout_s=1, doing="sending")
         near.write(bytes(200_000))
+        end = writer.send(octets) if octets else writer.finish()
         with pytest.raises(StreamError, match=r"timed out after 1 s while sending"):
-            if octets:
-                await writer.send(octets)
-            else:
-                await writer.finish()
+            await end
         near.abort()
         await near.wait_closed()
 
