@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.backend import Script, backend, say
+from kit.backend import Script, backend, say, say_and_close
 from kit.loop import in_loop
 from kit.nginx import Answer, parse_answer
 from kit.proxy_site import Visit, cycle_of, get, make_request, read_to_end
@@ -204,3 +204,48 @@ def test_rates(tmp_path: Path) -> None:
         assert octets_a_second(None, request) == 0
         assert octets_a_second(Template.compile("$arg_rate"), request) == 1024
         assert octets_a_second(Template.compile("$arg_none"), request) == 0
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_an_answer_that_nobody_asked_for_reaches_no_other_request(
+    is_late: bool, tmp_path: Path
+) -> None:
+    """Behind an answer on a kept connection stands another: it is no answer to what comes next."""
+    evil = head("200 OK", content=b"evil")
+    heads: list[bytes] = []
+
+    async def reply(request: bytes, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        good = head("200 OK", content=request.split()[1])
+        writer.write(good if is_late else good + evil)
+        await writer.drain()
+        if is_late:
+            writer.write(evil)
+            await writer.drain()
+
+    async def inner() -> list[bytes]:
+        site = """
+            upstream kept {{ server 127.0.0.1:{port}; keepalive 1; }}
+            server {{ listen 127.0.0.1:80; location / {{ proxy_pass http://kept; }} }}
+        """
+        async with backend(reply, heads) as port:
+            with cycle_of(site.format(port=port), tmp_path) as cycle:
+                return [(await get(cycle, f"/{number}")).content for number in range(5)]
+
+    assert asyncio.run(inner()) == [f"/{number}".encode() for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        b"\x16\x03\x01 garbage",
+        b"HTTP/1.1 200 OK\r\nA: " + b"x" * 100_000,
+        b"HTTP/1.1 200 OK\r\nA\0: b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 99999 OK\r\n\r\n",
+        b"HTTP/1.1 103 Early\r\n\r\n" * 100,
+    ],
+)
+def test_a_bad_head_is_a_bad_gateway(octets: bytes, tmp_path: Path) -> None:
+    answer, _ = ask(tmp_path, say_and_close(octets))
+    assert answer.status == 502
