@@ -65,3 +65,17 @@ def test_variables_of_the_answer(tmp_path: Path) -> None:
 
 def test_a_cycle(tmp_path: Path) -> None:
     assert ask(tmp_path, "auth_request /auth;").status == 500
+
+
+def test_the_challenge_is_passed_on(tmp_path: Path) -> None:
+    site = """
+        auth_request /auth;
+        location = /auth { error_page 401 /401; return 401; }
+        location = /401 { auth_basic realm; auth_basic_user_file none; return 401; }
+    """
+    assert ask(tmp_path, site).status == 401
+
+
+def test_levels_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("upwire.proxy.subrequest.LEVELS_MAX", 0)
+    assert ask(tmp_path, "auth_request /auth; location = /auth { return 200; }").status == 500

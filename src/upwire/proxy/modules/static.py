@@ -119,17 +119,25 @@ async def send_file(request: Request, file: File, *, coding: str = "") -> Handle
         fields.append(("Content-Encoding", coding))
     head = OutputHead(200, fields, file.size_octets, allows_ranges=True, allows_conditions=True)
     await send_head(request, head, is_held=True)
-    await _send_content(request, file)
-    await finish(request)
+    if await _send_content(request, file):
+        await finish(request)
+    else:
+        request.reply.is_cut = True
     return Outcome.DONE
 
 
-async def _send_content(request: Request, file: File) -> None:
-    """Send the file; one that shrank meanwhile cuts the response, so the client knows."""
+async def _send_content(request: Request, file: File) -> bool:
+    """Send the file; return whether all of it could be read, so that what is cut is seen to be."""
     at = 0 if request.reply.has_content else file.size_octets
     while at < file.size_octets:
-        octets = os.pread(file.descriptor, min(PIECE_OCTETS, file.size_octets - at), at)
+        try:
+            octets = os.pread(file.descriptor, min(PIECE_OCTETS, file.size_octets - at), at)
+        except OSError as error:
+            request.log("crit", f"pread() failed ({error.errno}: {error.strerror})")
+            return False
         if not octets:
-            raise OSError(errno.EIO, f"file shrank to {at} octets while it was sent")
+            request.log("alert", f"file was truncated to {at} octets while it was sent")
+            return False
         await send(request, octets)
         at += len(octets)
+    return True
