@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kit.conf_text import faults, http, location
-from upwire.conf.model import ProxySettings
+from upwire.conf.model import ProxySettings, split_local
 from upwire.conf.regex import Regex
 from upwire.conf.variables import Template
 
@@ -135,3 +135,39 @@ def test_redirects() -> None:
     (plain,) = _proxy("proxy_pass http://a;").redirects
     assert (plain.pattern, plain.replacement.text) == (Template.literal("http://a/"), "/")
     assert _proxy("proxy_pass http://a; proxy_redirect off;").redirects == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "local"),
+    [
+        ("127.0.0.2", ("127.0.0.2", 0)),
+        ("127.0.0.2:80", ("127.0.0.2", 80)),
+        ("::1", ("::1", 0)),
+        ("[::1]:80", ("::1", 80)),
+        ("[::1]", ("::1", 0)),
+        ("name", None),
+        ("127.0.0.2:x", None),
+        ("unix:/x", None),
+    ],
+)
+def test_addresses_to_connect_from(text: str, local: tuple[str, int] | None) -> None:
+    assert split_local(text) == local
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("proxy_bind 127.0.0.1 odd;", 'invalid parameter "odd"'),
+        ("proxy_bind name;", 'invalid address "name"'),
+    ],
+)
+def test_wrong_addresses_to_connect_from(text: str, message: str) -> None:
+    assert faults(f"server {{ location / {{ {text} }} }}") == [message]
+
+
+def test_files_for_slow_clients() -> None:
+    assert location("").settings.proxy.max_temp_file_octets == 1 << 30
+    assert location("proxy_max_temp_file_size 0;").settings.proxy.max_temp_file_octets == 0
+    assert location("proxy_max_temp_file_size 8k;").settings.proxy.max_temp_file_octets == 8192
+    (message,) = faults("server { location / { proxy_max_temp_file_size 1k; } }")
+    assert message.startswith('"proxy_max_temp_file_size" must be equal to zero to disable')
