@@ -52,12 +52,6 @@ def test_only_safe_paths_are_followed(text: str, parts: tuple[str, str] | None) 
     assert accel.split_uri(text) == parts
 
 
-@pytest.mark.parametrize(("value", "rate"), [("10k", 10240), ("off", None), ("0", 0)])
-def test_limit_rate(value: str, rate: int | None) -> None:
-    assert accel.limit_rate_of(head(("X-Accel-Limit-Rate", value)), proxy()) == rate
-    assert accel.limit_rate_of(head(), proxy()) is None
-
-
 @pytest.mark.parametrize(
     ("directives", "value", "buffered"),
     [

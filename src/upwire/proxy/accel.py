@@ -6,10 +6,9 @@ import re
 from urllib.parse import unquote_to_bytes
 
 from upwire.conf.model import ProxySettings
-from upwire.conf.values import parse_size
 from upwire.wire.http1 import ResponseHead
 
-_REDIRECT, _LIMIT_RATE, _BUFFERING = "X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Buffering"
+_REDIRECT, _BUFFERING = "X-Accel-Redirect", "X-Accel-Buffering"
 # What the response to a redirect keeps of the one that asked for it, as nginx's table has it.
 _KEPT = frozenset(
     {"content-type", "set-cookie", "content-disposition", "cache-control", "expires"}
@@ -34,15 +33,6 @@ def split_uri(text: str) -> tuple[str, str] | None:
     decoded = unquote_to_bytes(path.encode("latin-1")).decode("latin-1")
     is_unsafe = not path or "\0" in decoded or _PARENT.search(path) or _PARENT.search(decoded)
     return None if is_unsafe else (decoded, args)
-
-
-def limit_rate_of(head: ResponseHead, proxy: ProxySettings) -> int | None:
-    """Return the octets a second that the client is to get; None where nothing is said of it."""
-    value = _value(_LIMIT_RATE, head, proxy)
-    try:
-        return parse_size(value) if value is not None else None
-    except ValueError:
-        return None
 
 
 def is_buffered(head: ResponseHead, proxy: ProxySettings) -> bool:
