@@ -27,14 +27,16 @@ KEY = b"\x01\x02\x03\x04"
 DESCRIPTORS = Path("/proc/self/fd")
 
 
-@pytest.fixture(params=["stream", "engine"])
+@pytest.fixture(params=["stream", "engine", "watched"])
 def carrier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Every test runs on both, where there is an engine."""
+    """Every test runs on all, where there is an engine; watched: by the loop, as few are."""
     name: str = request.param
     if name == "stream":
         monkeypatch.setattr(websocket, "can_take_over", lambda stream: False)
     elif not _engine.is_available():
         pytest.skip("the engine is compiled code")
+    elif name == "engine":
+        monkeypatch.setattr(driver, "WATCHED_MAX", 0)
     return name
 
 
@@ -109,7 +111,7 @@ class Echo(Callbacks):
 def test_the_engine_takes_plain_connections(carrier: str) -> None:
     async def main() -> None:
         client, server = await open_pair()
-        assert isinstance(client._stream, Link) == (carrier == "engine")
+        assert isinstance(client._stream, Link) == (carrier != "stream")
         assert client.remote_address == server.local_address
         assert client.local_address == server.remote_address
         await client.close(1000, "done")
@@ -427,7 +429,7 @@ def test_a_flood_of_empty_fragments_lets_other_tasks_run(carrier: str) -> None:
 def test_a_peer_that_takes_nothing_of_a_closed_connection_is_cut(
     carrier: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if carrier == "engine":
+    if carrier != "stream":
         monkeypatch.setattr("upwire.net.websocket._link.CLOSE_TIMEOUT_S", 0.02)
     else:
         monkeypatch.setattr("upwire.net.stream.CLOSE_TIMEOUT_S", 0.02)

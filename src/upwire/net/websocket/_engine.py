@@ -140,10 +140,19 @@ class Engine:
             if not self._is_stepping:
                 self._on_news()
 
+    def watch_writing(self, link: Link) -> None:
+        """Serve a Link once it can be written again: its events say so."""
+
     def leave_if_unused(self) -> None:
         """Tell the owner that no Link is left, if so."""
         if not self._links:
             self._on_news()
+
+    def serve(self, link: Link, *, is_readable: bool) -> None:
+        """Serve a Link that was not added: somebody else saw that it can be read, or written."""
+        link.note_events(EPOLLIN if is_readable else EPOLLOUT)
+        self.cork.close()
+        self._serve(link)
 
     def step(self) -> None:
         """Serve each Link that has an event, and each that had more than its share."""

@@ -47,7 +47,7 @@ _HIGH = cython.declare(cython.Py_ssize_t, WRITE_HIGH_OCTETS)
 class Link:
     """One connection of an engine: the part of Stream's interface that a WebSocket needs.
 
-    engine: an `Engine`, whose module is above this one.
+    engine: an `Engine`, whose module is above this one, or what has its methods.
 
     It owns its descriptor, a non-blocking socket's. sink gets what a Stream's sink gets, save the
     octets, which the engine hands to it by itself.
@@ -143,6 +143,20 @@ class Link:
         self._error = OSError(error_number, os.strerror(error_number))
         self._leave()
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether octets wait for the peer to take what came before them."""
+        return self._waiting is not None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody takes what may be received."""
+        return not self._is_paused and not self.is_closed and not self.is_eof
+
+    def expect_input(self) -> None:
+        """Take that something may be there to receive, since no event will say so."""
+        self._is_readable = True
+
     # What a WebSocket sees
 
     @property
@@ -200,6 +214,7 @@ class Link:
             if sent == len(octets) or self.is_closed:
                 return
             self._waiting = bytearray(octets[sent:])
+            self._engine.watch_writing(self)
         if self._waiting_octets() > _HIGH:
             self._is_blocked = True
 

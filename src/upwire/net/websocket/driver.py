@@ -10,6 +10,9 @@ from upwire.net.websocket import _engine
 from upwire.net.websocket._channel import Cork
 from upwire.net.websocket._link import Link
 
+WATCHED_MAX = 8
+"""So many sockets a loop watches by itself: among few, an epoll in between saves nothing."""
+
 
 def can_take_over(stream: Stream) -> bool:
     """Whether the engine is there, and the Stream can lend its socket."""
@@ -23,7 +26,13 @@ def take_over(stream: Stream) -> tuple[Link, Cork, bytes]:
     the system has no descriptor left; the Stream is as it was then.
     """
     driver = _driver_of(asyncio.get_running_loop())
-    link = Link(driver.engine, stream.lend(), stream.peer_address, stream.local_address)
+    descriptor = stream.lend()
+    if driver.watched < WATCHED_MAX:
+        watch = _Watch(driver)
+        link = Link(watch, descriptor, stream.peer_address, stream.local_address)
+        watch.begin(link)
+        return link, driver.engine.cork, stream.give_up()
+    link = Link(driver.engine, descriptor, stream.peer_address, stream.local_address)
     try:
         driver.engine.add(link)
     except OSError:
@@ -32,11 +41,71 @@ def take_over(stream: Stream) -> tuple[Link, Cork, bytes]:
     return link, driver.engine.cork, stream.give_up()
 
 
+class _Watch:
+    """A Link whose socket the loop watches by itself, without the engine's epoll between."""
+
+    __slots__ = ("_driver", "_is_reading", "_is_writing", "_link", "_loop")
+
+    def __init__(self, driver: _Driver) -> None:
+        self._driver = driver
+        self._loop = asyncio.get_running_loop()
+        self._link: Link | None = None
+        self._is_reading = False
+        self._is_writing = False
+
+    def begin(self, link: Link) -> None:
+        """Watch a Link."""
+        self._link = link
+        self._driver.watched += 1
+        self._read_on(link)
+
+    def queue(self, link: Link) -> None:
+        """Serve it again, whether there is an event or not."""
+        self._read_on(link)
+
+    def watch_writing(self, link: Link) -> None:
+        """Serve it once it can be written again."""
+        if not self._is_writing:
+            self._is_writing = True
+            self._loop.add_writer(link.descriptor, self._serve, link, False)
+
+    def remove(self, link: Link) -> None:
+        """Watch it no more."""
+        if self._link is None:
+            return
+        self._link = None
+        self._driver.watched -= 1
+        self._loop.remove_reader(link.descriptor)
+        self._loop.remove_writer(link.descriptor)
+
+    def leave_if_unused(self) -> None:
+        """Let the driver see whether it is needed."""
+        self._driver.engine.leave_if_unused()
+
+    def _read_on(self, link: Link) -> None:
+        if not self._is_reading and self._link is not None:
+            self._is_reading = True
+            self._loop.add_reader(link.descriptor, self._serve, link, True)
+
+    def _serve(self, link: Link, is_readable: bool) -> None:
+        self._driver.serve(link, is_readable=is_readable)
+        if self._link is None:
+            return
+        if self._is_reading and not link.is_wanted:
+            self._is_reading = False
+            self._loop.remove_reader(link.descriptor)
+            link.expect_input()
+        if self._is_writing and not link.is_waiting:
+            self._is_writing = False
+            self._loop.remove_writer(link.descriptor)
+
+
 class _Driver:
     """The engine of one loop, and the loop's watch on it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.engine = _engine.Engine(self._take_news)
+        self.watched = 0
         self._is_scheduled = False
         loop.add_reader(self.engine.descriptor, self._step)
 
@@ -48,13 +117,21 @@ class _Driver:
 
     def _step_on(self) -> None:
         self._is_scheduled = False
-        if len(self.engine):
+        if len(self.engine) or self.watched:
             self._step()
         else:
             self._leave()
 
+    def serve(self, link: Link, *, is_readable: bool) -> None:
+        """Serve a Link that the loop watches by itself."""
+        self.engine.serve(link, is_readable=is_readable)
+        self._end_batch()
+
     def _step(self) -> None:
         self.engine.step()
+        self._end_batch()
+
+    def _end_batch(self) -> None:
         self.engine.cork.pull()
         if self.engine.is_busy:
             self._take_news()
