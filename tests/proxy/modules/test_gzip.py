@@ -134,7 +134,7 @@ def test_gunzip_for_who_does_not_accept_gzip(tmp_path: Path) -> None:
     assert "content-encoding" in ask(tmp_path, conf, "Accept-Encoding: gzip").fields
 
 
-@pytest.mark.parametrize("broken", [b"no gzip", gzip.compress(TEXT)[:-9]])
+@pytest.mark.parametrize("broken", [b"no gzip", gzip.compress(TEXT)[:-9]], ids=["none", "short"])
 def test_a_broken_content_is_cut(broken: bytes, tmp_path: Path) -> None:
     (tmp_path / "html").mkdir()
     (tmp_path / "html" / "b.gz").write_bytes(broken)
