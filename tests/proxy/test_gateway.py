@@ -88,6 +88,8 @@ def log(folder: Path) -> str:
         ("/to?scheme=http&to=127.0.0.1:65536", say(OK), 500, "invalid port in upstream"),
         ("/to?scheme=http&to=127.0.0.1:" + "9" * 5000, say(OK), 500, "invalid port in upstream"),
         ("/to?scheme=http&to=no.name", say(OK), 502, "no resolver defined to resolve no.name"),
+        ("/to?scheme=http&to=unix:/no/such", say(OK), 502, "connect() failed (2: No such file"),
+        ("/to?scheme=https&to=unix:/no/such:/x", say(OK), 502, "connect() failed (2: No such"),
         ("/to?scheme=http&to=none", say(OK), 502, "no live upstreams"),
     ],
 )

@@ -189,6 +189,12 @@ class Cycle:
         states = [PeerState(peer, PeerAddress(address, port)) for address in addresses]
         return Upstreams(name, states, keepalive=None, clock=self.clock)
 
+    def upstreams_on(self, path: str) -> Upstreams:
+        """Return the UNIX-domain socket that variables gave, as the peer of one request."""
+        peer = Peer("", 0, self.config.servers[0].position, path)
+        states = [PeerState(peer, PeerAddress("", 0, path))]
+        return Upstreams(f"unix:{path}", states, keepalive=None, clock=self.clock)
+
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Keep the cycle open while a request goes by it."""

@@ -22,6 +22,9 @@ _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[^\]]+\]|[^/?:]+)(?::(?P<port>\d+))?(?P<uri>[/?].*)?",
     re.IGNORECASE,
 )
+_UNIX_URL = re.compile(
+    r"(?P<scheme>https?)://unix:(?P<path>[^:]+)(?::(?P<uri>/.*)?)?", re.IGNORECASE
+)
 
 
 class _UrlRefused(UpwireError):
@@ -93,6 +96,12 @@ async def _find_variable_destination(
     request: Request, passed: ProxyPass, template: Template
 ) -> Destination:
     url = template.render(request.lookup)
+    unix = _UNIX_URL.fullmatch(url)
+    if unix is not None:
+        request.passed_authority = "localhost"
+        tls_name = "localhost" if unix["scheme"].lower() == "https" else None
+        target = unix["uri"] or _target(request, passed)
+        return Destination(request.cycle.upstreams_on(unix["path"]), target, tls_name)
     match = _URL.fullmatch(url)
     if match is None:
         raise _UrlRefused(f'invalid URL prefix in "{url}"')
