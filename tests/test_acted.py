@@ -79,7 +79,7 @@ COMPOUND = {
         "addition",
         "charset",
     ),
-    *("try_files", "alias_octets"),
+    *("try_files", "alias_octets", "access", "real_ip", "sub_filter", "gzip"),
 }
 # Fields that the file's reader or the process settles otherwise than by reading the attribute:
 # `daemon` is asked of the tree, since nginx's default is not ours, and `user` with its place.
@@ -97,6 +97,13 @@ WITHOUT_A_FIELD = {
     *("events", "http", "include", "log_format", "map", "server", "upstream"),
     *("proxy_pass_header", "ssl_certificate_key", "proxy_ssl_certificate_key", "stub_status"),
     *("hash", "ip_hash", "least_conn", "random", "zone"),
+    *("allow", "deny", "auth_basic_user_file"),
+    *("set_real_ip_from", "real_ip_header", "real_ip_recursive", "geo", "split_clients"),
+    *("limit_req_zone", "limit_req_log_level", "limit_req_status", "limit_req_dry_run"),
+    *("limit_conn_zone", "limit_conn_log_level", "limit_conn_status", "limit_conn_dry_run"),
+    *("sub_filter", "sub_filter_types", "sub_filter_once", "sub_filter_last_modified"),
+    *("gzip", "gzip_types", "gzip_comp_level", "gzip_min_length", "gzip_vary"),
+    *("gzip_http_version", "gzip_proxied", "gzip_disable", "gunzip", "gzip_static"),
 }
 
 UPSTREAM = Context.UPSTREAM

@@ -83,8 +83,8 @@ def test_the_inside_of_an_unknown_block_is_not_judged() -> None:
 
 
 def test_accepted_are_those_not_acted_on_once_each() -> None:
-    accepted = _check("http { gzip on; server { gzip off; listen 80; } }")[2].accepted
-    assert [(found.name, found.args) for found in accepted.values()] == [("gzip", ("on",))]
+    accepted = _check("http { aio on; server { aio off; listen 80; } }")[2].accepted
+    assert [(found.name, found.args) for found in accepted.values()] == [("aio", ("on",))]
 
 
 GUARDS = (

@@ -49,18 +49,19 @@ def test_where_text_is_missing_nothing_else_is_missed() -> None:
 
 def test_what_guards_and_is_not_acted_on_is_unguarded() -> None:
     config = http(
-        "deny all;\nserver { auth_basic off; location / { auth_basic realm; } }\ngzip on;"
+        "secure_link $uri;\nserver { disable_symlinks off; location / { disable_symlinks on; } }\naio on;"
     )
     assert [str(problem) for problem in config.unguarded] == [
-        "[warn] access is NOT restricted: Upwire does not act on deny yet in nginx.conf:3:1",
-        "[warn] access is NOT restricted: Upwire does not act on auth_basic yet in nginx.conf:4:39",
+        "[warn] links are NOT checked: Upwire does not act on secure_link yet in nginx.conf:3:1",
+        "[warn] symbolic links ARE followed: Upwire does not act on disable_symlinks yet"
+        " in nginx.conf:4:45",
     ]
 
 
 def test_version_and_accepted() -> None:
-    config = http("server { gzip on; } gzip off; sendfile on;", version=(1, 22, 1))
+    config = http("server { aio on; } aio off; sendfile on;", version=(1, 22, 1))
     assert config.version == (1, 22, 1)
     assert [(directive.name, directive.line) for directive in config.accepted] == [
-        ("gzip", 3),
+        ("aio", 3),
         ("sendfile", 3),
     ]

@@ -17,5 +17,5 @@ def read_try_files(directive: Directive, assembly: Assembly) -> TryFiles:
         return TryFiles(paths, assembly.template(last))
     digits = last[1:]
     if not (digits.isascii() and digits.isdigit()) or int(digits) > _STATUS_MAX:
-        raise Wrong(f'invalid code "{digits}"', directive.arg_positions[-1])
+        raise Wrong(f'invalid code "={digits}"', directive.arg_positions[-1])
     return TryFiles(paths, assembly.template(""), int(digits))
