@@ -48,7 +48,8 @@ class Directive:
     """A name, its arguments with quotes and escapes resolved, and a block where it has one.
 
     position is the name's, arg_positions the arguments' (behind an opening quote: the quote's),
-    end that of the final ";" or "}". Includes are resolved: block never holds an `include`.
+    end that of the final ";" or "}". Includes are resolved: block holds an `include` only where the
+    file could not be read.
     """
 
     name: str
@@ -130,7 +131,7 @@ def load(path: str, reader: Reader, glob: Glob | None = None, *, parameters: str
     faults = Faults()
     loader = _Loader(path, reader, glob, faults)
     directives = loader.read_parameters(parameters) if parameters else []
-    directives += loader.read_file(path, None)
+    directives += loader.read_file(path, None) or []
     return Tree(tuple(directives), faults)
 
 
@@ -149,23 +150,23 @@ class _Loader:
         """Read what an option -g gave; blocks and includes are as in a file."""
         return self._parse(text, "command line", end_message='parameter, expecting ";"')
 
-    def read_file(self, name: str, included_at: Position | None) -> list[Directive]:
-        """Read one file; a fault in opening it is noted at the include's argument."""
+    def read_file(self, name: str, included_at: Position | None) -> list[Directive] | None:
+        """Read one file; None where that fails, which is noted at the include's argument."""
         if name in self._open:
             chain = " -> ".join([*self._open, name])
             self._faults.add(f'"{name}" includes itself: {chain}', included_at)
-            return []
+            return None
         if len(self._open) > INCLUDE_DEPTH_MAX:
             message = f"includes are nested deeper than {INCLUDE_DEPTH_MAX}"
             self._faults.add(message, included_at)
-            return []
+            return None
         try:
             octets = self._reader(name)
         except OSError as error:
             call = "pread" if error.errno == _IS_A_DIRECTORY else "open"
             reason = f"({error.errno}: {error.strerror})"
             self._faults.add(f'{call}() "{name}" failed {reason}', included_at)
-            return []
+            return None
         self._open.append(name)
         directives = self._parse(octets.decode("latin-1"), name)
         self._open.pop()
@@ -188,7 +189,8 @@ class _Loader:
             names = sorted(self._glob(name))
         found: list[Directive] = []
         for one in names:
-            found += self.read_file(one, directive.arg_positions[0])
+            read = self.read_file(one, directive.arg_positions[0])
+            found += [directive] if read is None else read
         return found, self._order
 
 
