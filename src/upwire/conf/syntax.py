@@ -122,14 +122,23 @@ def parse(text: str, file: str = "nginx.conf") -> Tree:
     return Tree(tuple(_FileParser(text, file, faults).parse()), faults)
 
 
-def load(path: str, reader: Reader, glob: Glob | None = None, *, parameters: str = "") -> Tree:
+def load(
+    path: str,
+    reader: Reader,
+    glob: Glob | None = None,
+    *,
+    parameters: str = "",
+    folder: str | None = None,
+) -> Tree:
     """Read a configuration with all its includes, and first the text of an option -g.
 
     reader gives a file's octets or raises OSError, glob the names that fit a pattern. Relative
-    names are below path's folder. Faults are kept in the tree: build() reports them with its own.
+    names are below folder, which is path's unless it is given; "" is where the process runs.
+    Faults are kept in the tree: build() reports them with its own.
     """
     faults = Faults()
-    loader = _Loader(path, reader, glob, faults)
+    prefix = path[: path.rfind("/") + 1] if folder is None else f"{folder}/" if folder else ""
+    loader = _Loader(prefix, reader, glob, faults)
     directives = loader.read_parameters(parameters) if parameters else []
     directives += loader.read_file(path, None) or []
     return Tree(tuple(directives), faults)
@@ -138,8 +147,8 @@ def load(path: str, reader: Reader, glob: Glob | None = None, *, parameters: str
 class _Loader:
     """Follows includes, and keeps count of what was read."""
 
-    def __init__(self, path: str, reader: Reader, glob: Glob | None, faults: Faults) -> None:
-        self._prefix = path.rpartition("/")[0] + "/" if "/" in path else ""
+    def __init__(self, prefix: str, reader: Reader, glob: Glob | None, faults: Faults) -> None:
+        self._prefix = prefix
         self._reader = reader
         self._glob = glob
         self._faults = faults

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def load_file(
         return contents[name]
 
     tree = load(path, read, _expand, parameters=parameters)
-    config = build(tree, version=version or _named_version(contents) or NGINX_VERSION)
+    config = build(tree, version=version or named_version(contents) or NGINX_VERSION)
     user = _main_directive(tree, "user")
     return LoadedFile(
         config,
@@ -79,7 +79,11 @@ def parse_version(text: str) -> tuple[int, int, int]:
     )
 
 
-def _named_version(contents: dict[str, bytes]) -> tuple[int, int, int] | None:
+def named_version(contents: Mapping[str, bytes]) -> tuple[int, int, int] | None:
+    """Return what a line `# upwire: nginx 1.22` says; raises ConfigError where it is no version.
+
+    contents: each file's octets by its name.
+    """
     for name, octets in contents.items():
         if match := _VERSION_COMMENT.search(octets):
             try:
