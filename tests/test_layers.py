@@ -54,7 +54,8 @@ ROWS = {
     "application": "server net",
     "terminal": "client net wire",
     "load": "client net wire",
-    "cli": "version application terminal load proxy demo wire",
+    "check": "version conf proxy wire",
+    "cli": "version application terminal load check proxy demo wire",
     "__main__": "cli",
     "upwire": "version client server net wire",
 }

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from upwire import application, terminal
+from upwire.check import command as check
+from upwire.check.options import CheckOptions
 from upwire.demo import launch
 from upwire.errors import LocalProtocolError, RemoteProtocolError, UpwireError
 from upwire.load import command as bench
@@ -43,6 +45,7 @@ COMMANDS = (
     Command("demo", "show the whole path in a browser", launch.DemoOptions, launch.main),
     Command("serve", "run a WebSocket server", application.ServeOptions, application.main),
     Command("proxy", "run the reverse proxy", process.ProxyOptions, process.main),
+    Command("check", "say what is wrong with an nginx.conf", CheckOptions, check.main),
     Command("connect", "talk to a WebSocket server", terminal.ConnectOptions, terminal.main),
     Command("bench", "put a WebSocket server under load", bench.BenchOptions, bench.main),
 )
@@ -72,16 +75,20 @@ def add_options(parser: argparse.ArgumentParser, options: type) -> None:
     """Add an argument for each field of an options dataclass.
 
     `add_host` becomes --add-host, a field without default a positional. Of a field's metadata,
-    `flags` adds short names and replaces the long one, `help` and `metavar` are shown.
+    `flags` adds short names and replaces the long one, `help` and `metavar` are shown, `nargs` is
+    argparse's; "?" makes a positional that may be left out.
     Only what is given reaches the namespace: defaults stay the dataclass's.
     """
     types_of = typing.get_type_hints(options)
     for field in dataclasses.fields(options):
         how = _conversion(types_of[field.name], field)
         how["help"] = _help(field)
-        if "metavar" in field.metadata:
-            how["metavar"] = field.metadata["metavar"]
-        if _is_required(field):
+        how |= {
+            name: field.metadata[name] for name in ("metavar", "nargs") if name in field.metadata
+        }
+        if how.get("nargs") == "?":
+            parser.add_argument(field.name, default=argparse.SUPPRESS, **how)
+        elif _is_required(field):
             parser.add_argument(field.name, **how)
         else:
             how |= {"dest": field.name, "default": argparse.SUPPRESS}
@@ -185,4 +192,5 @@ class _AppendToTuple(argparse.Action):
         values: Any,  # argparse's own annotation
         option_string: str | None = None,
     ) -> None:
-        setattr(namespace, self.dest, (*getattr(namespace, self.dest, ()), values))
+        given = values if isinstance(values, list) else [values]
+        setattr(namespace, self.dest, (*getattr(namespace, self.dest, ()), *given))

@@ -1,0 +1,1 @@
+"""`upwire check`: says what is wrong with a configuration of nginx, and mends it."""
