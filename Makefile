@@ -4,6 +4,7 @@
 # make fuzz    each parser against mutated octets, 20 seconds each: SECONDS=300
 # make nginx-tests NGINX_TESTS=FOLDER  the named files of nginx's own suite, from a checkout of it
 # make reload-test  ten reloads with 200 tunnels and requests under way
+# make docs    the tables of docs/nginx.md, from the table of directives
 # make sanitize  the tests of the compiled modules under AddressSanitizer and UBSan
 # PYTHON=python3.13 uses another Python, in a virtual environment of its own.
 
@@ -22,7 +23,7 @@ SOURCES := $(shell find src -type f -not -name '*.pyc' -not -path '*.egg-info/*'
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: demo test lint types test-compiled test-pure autobahn nginx-tests reload-test bench fuzz sanitize clean
+.PHONY: demo test lint types test-compiled test-pure autobahn nginx-tests reload-test bench docs fuzz sanitize clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package
@@ -59,6 +60,9 @@ reload-test: $(VENV)/.dev $(VENV)/.package
 
 bench: $(VENV)/.dev $(VENV)/.package
 	PYTHONPATH= $(BIN)/python -m bench $(ARGS)
+
+docs: $(VENV)/.dev
+	PYTHONPATH=$(CURDIR)/src $(BIN)/python docs/directives.py
 
 fuzz: SECONDS := 20
 fuzz: $(VENV)/.dev $(VENV)/.package

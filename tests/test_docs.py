@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import upwire
+from kit.nginx import environment
 from upwire.application import load
 from upwire.conf.model import build
 from upwire.conf.syntax import parse
@@ -43,6 +45,12 @@ def links(page: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in links(page) if not link.exists()] == []
+
+
+def test_the_tables_of_directives_are_those_of_the_code() -> None:
+    command = [sys.executable, "docs/directives.py", "--check"]
+    ran = subprocess.run(command, cwd=ROOT, env=environment(), check=False, capture_output=True)
+    assert (ran.returncode, ran.stderr) == (0, b""), "make docs"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
