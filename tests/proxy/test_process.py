@@ -264,7 +264,9 @@ def test_a_name_that_is_nowhere_stops_the_start(
 
 def test_what_is_not_acted_on_is_listed_once(tmp_path: Path) -> None:
     port = free_port()
-    path = write(tmp_path, RETURNING.format(port=port, word="x") + " image_filter_buffer 1m; userid on;")
+    path = write(
+        tmp_path, RETURNING.format(port=port, word="x") + " image_filter_buffer 1m; userid on;"
+    )
     process = subprocess.Popen(
         upwire_command("-c", str(path)), env=environment(), stderr=subprocess.PIPE, text=True
     )

@@ -54,7 +54,7 @@ def test_cookies() -> None:
         assert isinstance(rules[0].pattern, Regex)
     assert found.cookie_domains[0].pattern.search("a")  # type: ignore[union-attr]  # seen above
     found = proxy("proxy_cookie_domain off; proxy_cookie_path off; proxy_cookie_flags off;")
-    assert not (found.cookie_domains or found.cookie_paths or found.cookie_flags)
+    assert (found.cookie_domains, found.cookie_paths, found.cookie_flags) == ((), (), ())
 
 
 @pytest.mark.parametrize(
