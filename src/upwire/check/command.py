@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
+from upwire.check.formats import to_github, to_json, to_sarif
 from upwire.check.mending import diff, mend, write
 from upwire.check.options import CheckOptions
 from upwire.check.reading import find_files, read
@@ -20,8 +21,7 @@ def main(options: CheckOptions) -> int:
         verdicts = [_mend(path, options) for path in paths]
     else:
         verdicts = [_judge(path, options) for path in paths]
-    if not options.diff:
-        _print_report(verdicts)
+    _print(verdicts, options)
     return int(has_reached(verdicts, options.least))
 
 
@@ -53,6 +53,18 @@ def _print_diff(lines: Iterable[str]) -> None:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode("latin-1"))
         sys.stdout.buffer.flush()
+
+
+def _print(verdicts: Sequence[Verdict], options: CheckOptions) -> None:
+    if options.json:
+        print(to_json(verdicts))
+    elif options.sarif:
+        print(to_sarif(verdicts))
+    elif options.github:
+        for line in to_github(verdicts):
+            print(line)
+    elif not options.diff:
+        _print_report(verdicts)
 
 
 def _print_report(verdicts: Sequence[Verdict]) -> None:
