@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from upwire.conf.model.access import (
     effective_access,
     effective_auth_basic,
@@ -49,8 +51,7 @@ _DEFAULT_KEEPALIVE_S = 75.0
 def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSettings:
     """Merge one level with those around it."""
     root, alias = _read_root(scope, assembly)
-    keepalive_s, header_s = _read_keepalive(scope, assembly)
-    return LocationSettings(
+    settings = LocationSettings(
         proxy=read_proxy(scope, place, assembly),
         handler=_read_handler(scope),
         root=root,
@@ -62,9 +63,31 @@ def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSet
         error_logs=assembly.read_all(read_error_log, scope.effective("error_log")),
         open_log_file_cache=read_open_log_file_cache(scope, assembly),
         error_pages=_read_error_pages(scope, assembly),
-        add_headers=effective_fields(scope, "add_header", assembly),
-        add_trailers=effective_fields(scope, "add_trailer", assembly),
-        expires=effective_expires(scope, assembly),
+        server_tokens=scope.text("server_tokens").lower(),
+        etag=scope.flag("etag"),
+        absolute_redirect=scope.flag("absolute_redirect"),
+        server_name_in_redirect=scope.flag("server_name_in_redirect"),
+        port_in_redirect=scope.flag("port_in_redirect"),
+        recursive_error_pages=scope.flag("recursive_error_pages"),
+        log_not_found=scope.flag("log_not_found"),
+        mirror=read_mirror(scope, assembly),
+        try_files=_read_try_files(scope, assembly),
+        rewrite_log=scope.flag("rewrite_log"),
+        uninitialized_variable_warn=scope.flag("uninitialized_variable_warn"),
+        log_subrequest=scope.flag("log_subrequest"),
+    )
+    for read in (_with_connection, _with_access, _with_filters):
+        settings = read(settings, scope, assembly)
+    return settings
+
+
+def _with_connection(
+    settings: LocationSettings, scope: Scope, assembly: Assembly
+) -> LocationSettings:
+    """Add what holds for the client's connection and its content, and for names."""
+    keepalive_s, header_s = _read_keepalive(scope, assembly)
+    return replace(
+        settings,
         client_body=_read_client_body(scope),
         client_max_body_octets=scope.offset("client_max_body_size"),
         client_body_timeout_s=scope.time_s("client_body_timeout"),
@@ -75,37 +98,42 @@ def read_settings(scope: Scope, place: Place, assembly: Assembly) -> LocationSet
         keepalive_time_s=scope.time_s("keepalive_time"),
         lingering_timeout_s=scope.time_s("lingering_timeout"),
         tcp_nodelay=scope.flag("tcp_nodelay"),
-        server_tokens=scope.text("server_tokens").lower(),
-        etag=scope.flag("etag"),
-        absolute_redirect=scope.flag("absolute_redirect"),
-        server_name_in_redirect=scope.flag("server_name_in_redirect"),
-        port_in_redirect=scope.flag("port_in_redirect"),
-        recursive_error_pages=scope.flag("recursive_error_pages"),
-        log_not_found=scope.flag("log_not_found"),
+        resolver=effective_resolver(scope, assembly),
+        resolver_timeout_s=scope.time_s("resolver_timeout"),
+    )
+
+
+def _with_access(settings: LocationSettings, scope: Scope, assembly: Assembly) -> LocationSettings:
+    """Add who is let in, and how often."""
+    return replace(
+        settings,
         internal=bool(scope.own("internal")),
-        max_ranges=_read_max_ranges(scope),
-        if_modified_since=scope.text("if_modified_since").lower(),
-        addition=read_addition(scope),
-        charset=read_charset(scope, assembly),
-        mirror=read_mirror(scope, assembly),
-        ssi=read_ssi(scope),
-        sub_filter=read_sub_filter(scope, assembly),
-        gzip=read_gzip(scope, assembly),
-        subrequest_output_octets=scope.octets("subrequest_output_buffer_size"),
-        try_files=_read_try_files(scope, assembly),
-        rewrite_log=scope.flag("rewrite_log"),
-        uninitialized_variable_warn=scope.flag("uninitialized_variable_warn"),
-        log_subrequest=scope.flag("log_subrequest"),
-        auth_request=read_auth_request(scope, assembly),
         satisfy=scope.text("satisfy").lower(),
         access=effective_access(scope, assembly),
         auth_basic=effective_auth_basic(scope, assembly),
+        auth_request=read_auth_request(scope, assembly),
+        auth_delay_s=scope.time_s("auth_delay"),
         real_ip=effective_real_ip(scope, assembly),
         limit_req=effective_limit_req(scope, assembly),
         limit_conn=effective_limit_conn(scope, assembly),
-        auth_delay_s=scope.time_s("auth_delay"),
-        resolver=effective_resolver(scope, assembly),
-        resolver_timeout_s=scope.time_s("resolver_timeout"),
+    )
+
+
+def _with_filters(settings: LocationSettings, scope: Scope, assembly: Assembly) -> LocationSettings:
+    """Add what becomes of a response on its way out."""
+    return replace(
+        settings,
+        addition=read_addition(scope),
+        charset=read_charset(scope, assembly),
+        ssi=read_ssi(scope),
+        sub_filter=read_sub_filter(scope, assembly),
+        gzip=read_gzip(scope, assembly),
+        expires=effective_expires(scope, assembly),
+        add_headers=effective_fields(scope, "add_header", assembly),
+        add_trailers=effective_fields(scope, "add_trailer", assembly),
+        max_ranges=_read_max_ranges(scope),
+        if_modified_since=scope.text("if_modified_since").lower(),
+        subrequest_output_octets=scope.octets("subrequest_output_buffer_size"),
     )
 
 
