@@ -11,8 +11,9 @@ from upwire.conf.values import parse_size
 from upwire.conf.variables import Template
 from upwire.errors import RemoteProtocolError, StreamError
 from upwire.net.http1 import HttpClientConnection
-from upwire.net.stream import WRITE_HIGH_OCTETS
+from upwire.net.stream import WRITE_HIGH_OCTETS, Stream
 from upwire.proxy import accel, failure
+from upwire.proxy.client_watch import ClientWatch
 from upwire.proxy.failure import TryFailed
 from upwire.proxy.headers import downstream_fields
 from upwire.proxy.output import OutputHead
@@ -92,11 +93,13 @@ def _enter_named(request: Request, name: str) -> Handled:
 async def _pass_content(request: Request, answer: Answer) -> None:
     """Read the content, and send it; buffered, the upstream does not wait for a slow client.
 
-    Raises TryFailed where the upstream fails, StreamError where the client does.
+    Raises TryFailed where the upstream fails, StreamError or ClientGone where the client does.
     """
     proxy = request.settings.proxy
     is_buffered = accel.is_buffered(answer.head, proxy)
-    read: Read = partial(_read, answer, proxy.read_timeout_s)
+    is_watched = request.main is request and not proxy.ignore_client_abort
+    client = request.http.stream if is_watched and request.http is not None else None
+    read: Read = partial(_read, answer, proxy.read_timeout_s, client)
     rate = octets_a_second(proxy.limit_rate, request) if is_buffered else 0
     if rate:
         read = PacedReader(read, rate, answer.http).read
@@ -131,11 +134,15 @@ async def _read_and_release(read: Read, answer: Answer) -> bytes:
     return octets
 
 
-async def _read(answer: Answer, timeout_s: float) -> bytes:
-    """Return the next octets of the content, and count them."""
+async def _read(answer: Answer, timeout_s: float, client: Stream | None) -> bytes:
+    """Return the next octets of the content, and count them; ClientGone where client ends first."""
     attempt, http = answer.attempt, answer.http
     try:
-        octets = await http.read(timeout_s=timeout_s)
+        if client is None or http.has_octets or http.is_content_complete:
+            octets = await http.read(timeout_s=timeout_s)
+        else:
+            with ClientWatch(client):
+                octets = await http.read(timeout_s=timeout_s)
     except StreamError as error:
         raise failure.not_read(error, failure.READING_BODY) from error
     except RemoteProtocolError as error:
