@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from upwire.conf.audit import handshake, identity, load, routing, timeouts
 from upwire.conf.audit.finding import Edit, Finding, Severity
 from upwire.conf.audit.site import Evidence, Kind, Place, Site, make_site
+from upwire.conf.syntax import Position
 
 Rule = Callable[[Site], Iterable[Finding]]
 
@@ -21,9 +22,14 @@ RULES: tuple[Rule, ...] = (
 
 
 def audit(site: Site) -> Iterator[Finding]:
-    """Yield what every rule finds."""
+    """Yield what every rule finds, a fault of one line once however many places it holds for."""
+    seen: set[tuple[str, Position, str]] = set()
     for rule in RULES:
-        yield from rule(site)
+        for finding in rule(site):
+            key = finding.fault, finding.at, finding.message
+            if key not in seen:
+                seen.add(key)
+                yield finding
 
 
 __all__ = [

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from upwire.conf.audit.edits import insert_lines, replace_argument
-from upwire.conf.audit.finding import Finding, Severity
+from upwire.conf.audit.finding import Edit, Finding, Severity
 from upwire.conf.audit.site import Evidence, Place, Site, octets_of, show
+from upwire.conf.audit.words import is_masked
 from upwire.conf.syntax import Directive
 
 _ERROR, _WARNING = Severity.ERROR, Severity.WARNING
@@ -16,7 +17,7 @@ _LINES = (
     "proxy_http_version 1.1;",
     "proxy_set_header Upgrade $http_upgrade;",
     'proxy_set_header Connection "upgrade";',
-    "proxy_set_header Host $host;",
+    "proxy_set_header Host $http_host;",
 )
 _HANDSHAKE_FIELDS = ("sec-websocket-key", "sec-websocket-version")
 _NEGOTIATED_FIELDS = ("sec-websocket-protocol", "sec-websocket-extensions")
@@ -24,14 +25,17 @@ _NEGOTIATED_FIELDS = ("sec-websocket-protocol", "sec-websocket-extensions")
 
 def check_lost_upgrade(site: Site) -> Iterator[Finding]:
     """F01, F04: Upgrade and Connection do not reach the backend."""
+    shown = [place for place in site.proxied if place.shows("proxy_set_header")]
     suspects = [
         place
-        for place in site.proxied
-        if place.evidence is Evidence.NAMED and not place.fields("connection")
+        for place in shown
+        if Evidence.NONE < place.evidence < Evidence.SET
+        and not place.fields("connection")
+        and not _has_better(site, place)
     ]
-    if not site.websockets and not any(place.evidence for place in site.proxied):
-        suspects = _front_doors(site)
-    for place in site.proxied:
+    if not any(place.evidence for place in site.proxied) and len(shown) == len(site.proxied):
+        suspects = _front_door(site)
+    for place in shown:
         if _hides_upgrade(place):
             is_sure = place.evidence is Evidence.NAMED or not site.websockets
             yield _reset(place, _ERROR if is_sure else _WARNING)
@@ -39,22 +43,28 @@ def check_lost_upgrade(site: Site) -> Iterator[Finding]:
             yield _lost(place, site)
 
 
-def _front_doors(site: Site) -> list[Place]:
-    """Return where a WebSocket would arrive in a file that speaks of none."""
-    roots = [place for place in site.proxied if place.pattern in ("", "/")]
-    return roots or site.proxied[:1]
+def _front_door(site: Site) -> list[Place]:
+    """Return where a WebSocket would arrive first in a file that speaks of none."""
+    roots = [place for place in site.proxied if place.is_root]
+    return (roots or site.proxied)[:1]
+
+
+def _has_better(site: Site, place: Place) -> bool:
+    """Whether a root is suspected for its server's name alone, and another location passes on."""
+    return place.is_root and any(other.server == place.server for other in site.websockets)
 
 
 def _hides_upgrade(place: Place) -> bool:
-    if place.evidence is Evidence.SET or not place.effective("proxy_set_header"):
+    if place.evidence is Evidence.SET:
         return False
-    return any(line.args[0].lower() == "upgrade" for line in place.hidden("proxy_set_header"))
+    hidden = place.hidden("proxy_set_header")
+    return any(line.args[:1] and line.args[0].lower() == "upgrade" for line in hidden)
 
 
 def _reset(place: Place, severity: Severity) -> Finding:
     own, outer = place.effective("proxy_set_header"), place.hidden("proxy_set_header")
-    present = {line.args[0].lower() for line in own}
-    missing = [line for line in outer if line.args[0].lower() not in present]
+    present = {line.args[0].lower() for line in own if line.args}
+    missing = [line for line in outer if line.args and line.args[0].lower() not in present]
     lines = [f"proxy_set_header {' '.join(map(_quote, line.args))};" for line in missing]
     return Finding(
         "F04",
@@ -104,27 +114,41 @@ def _is_there(line: str, present: set[str], place: Place) -> bool:
 def check_half(site: Site) -> Iterator[Finding]:
     """F02: only one of the two fields is passed on."""
     for place in site.proxied:
+        if not place.shows("proxy_set_header"):
+            continue
         upgrade, connection = place.value("upgrade"), place.value("connection")
         if upgrade and connection is None:
             at = place.fields("upgrade")[0]
-            yield _half(at, "Connection", 'proxy_set_header Connection "upgrade";')
+            line = 'proxy_set_header Connection "upgrade";'
+            yield _half(at, "Connection", "`Connection: close`", line, insert_lines(at, [line]))
+        elif upgrade and connection is not None and _names_no_upgrade(connection):
+            at = place.fields("connection")[0]
+            seen = f"`Connection: {connection}`" if connection else "no Connection"
+            line = 'proxy_set_header Connection "upgrade";'
+            yield _half(at, "Connection", seen, line, replace_argument(at, 1, '"upgrade"'))
         elif upgrade is None and (connection or "").lower() == "upgrade":
             at = place.fields("connection")[0]
-            yield _half(at, "Upgrade", "proxy_set_header Upgrade $http_upgrade;")
+            line = "proxy_set_header Upgrade $http_upgrade;"
+            yield _half(at, "Upgrade", "no Upgrade", line, insert_lines(at, [line]))
 
 
-def _half(at: Directive, missing: str, line: str) -> Finding:
-    seen = "`Connection: close`" if missing == "Connection" else "no Upgrade"
+def _names_no_upgrade(connection: str) -> bool:
+    is_known = "$" not in connection and not is_masked(connection)
+    return is_known and "upgrade" not in connection.lower()
+
+
+def _half(at: Directive, missing: str, seen: str, line: str, edits: tuple[Edit, ...]) -> Finding:
+    beside = "Upgrade" if missing == "Connection" else "Connection"
     return Finding(
         "F02",
         _ERROR,
         at.position,
         octets_of(at),
-        f"{missing} is not passed on beside {at.args[0]}",
+        f"{missing} is not passed on beside {beside}",
         f"the backend sees {seen}: it answers 400 or 426",
         (),
         line,
-        insert_lines(at, [line]),
+        edits,
     )
 
 
@@ -132,7 +156,7 @@ def check_http_version(site: Site) -> Iterator[Finding]:
     """F03: the handshake goes upstream as HTTP/1.0, or as HTTP/2."""
     for place in site.websockets:
         version = site.http_version(place)
-        if version == "1.1":
+        if version == "1.1" or is_masked(version) or not place.shows("proxy_http_version"):
             continue
         at = place.one("proxy_http_version") or place.passes
         assert at is not None
@@ -141,14 +165,20 @@ def check_http_version(site: Site) -> Iterator[Finding]:
             "strict backends (websockets, aiohttp, h11 under uvicorn, Tomcat, Go) answer 400, 426 "
             "or 505, lenient ones 101: it works with one backend and not with the other"
         )
+        severity = _ERROR
         if version == "1.0 or 1.1":
             message = "before nginx 1.29.7 the handshake goes upstream as HTTP/1.0"
+            severity = _WARNING
         else:
             message = f"the handshake goes upstream as HTTP/{version}"
+        if version == "2":
+            effect = "HTTP/2 has no Upgrade (RFC 9113 §8.6): the backend sees no handshake"
         why = () if is_set else ("proxy_http_version is not set, and 1.0 was its default",)
         line = "proxy_http_version 1.1;"
         edits = replace_argument(at, 0, "1.1") if is_set else insert_lines(at, [line])
-        yield Finding("F03", _ERROR, at.position, octets_of(at), message, effect, why, line, edits)
+        yield Finding(
+            "F03", severity, at.position, octets_of(at), message, effect, why, line, edits
+        )
 
 
 def check_connection_value(site: Site) -> Iterator[Finding]:
@@ -185,17 +215,17 @@ def check_connection_value(site: Site) -> Iterator[Finding]:
 
 
 def _is_for_websockets(place: Place) -> bool:
-    return place.modifier == "=" or place.pattern not in ("", "/", "/api", "/api/")
+    return place.modifier == "=" or not (place.is_root or place.pattern in ("/api", "/api/"))
 
 
 def check_upgrade_value(site: Site) -> Iterator[Finding]:
     """F06: Upgrade is a literal."""
     for place in site.websockets:
         for at in place.fields("upgrade"):
-            if at.args[1] and "$" not in at.args[1] and not _is_placeholder(at.args[1]):
+            if at.args[1] and "$" not in at.args[1] and not is_masked(at.args[1]):
                 yield Finding(
                     "F06",
-                    _WARNING,
+                    _NOTE if _is_for_websockets(place) else _WARNING,
                     at.position,
                     octets_of(at),
                     f"every request here goes upstream with `Upgrade: {at.args[1]}`",
@@ -223,7 +253,7 @@ def check_closing_map(site: Site) -> Iterator[Finding]:
         reason = show(kept.position) if kept is not None else "nginx 1.29.7 and later"
         yield Finding(
             "F07",
-            _WARNING,
+            _NOTE if kept is None else _WARNING,
             line.position,
             octets_of(line),
             "requests without Upgrade close the connection that upstream is to keep",
@@ -324,7 +354,7 @@ def check_websocket_fields(site: Site) -> Iterator[Finding]:
         if place.evidence is Evidence.NONE:
             continue
         for line in place.effective("proxy_set_header"):
-            name = line.args[0].lower() if line.args else ""
+            name = line.args[0].lower() if len(line.args) == 2 else ""
             own = f"$http_{name.replace('-', '_')}"
             if name in (*_HANDSHAKE_FIELDS, *_NEGOTIATED_FIELDS) and line.args[1] != own:
                 yield _changed_field(line, is_vital=name in _HANDSHAKE_FIELDS)
@@ -367,10 +397,6 @@ def _changed_field(line: Directive, *, is_vital: bool) -> Finding:
 def _entry(table: Directive, key: str) -> Directive | None:
     """Return the line of a map for a key."""
     return next((line for line in table.block or () if line.name == key), None)
-
-
-def _is_placeholder(value: str) -> bool:
-    return any(sign in value for sign in ("{{", "%%", "<%", "__"))
 
 
 def _text(line: Directive) -> str:

@@ -6,14 +6,17 @@ from collections.abc import Iterator
 
 from upwire.conf.audit.edits import insert_lines, replace_argument
 from upwire.conf.audit.finding import Finding, Severity
-from upwire.conf.audit.site import Evidence, Place, Site, octets_of, show
+from upwire.conf.audit.site import Evidence, Place, Site, authority, octets_of, show
 from upwire.conf.cidr import parse_cidr
 from upwire.conf.syntax import Directive
 
-_ERROR, _SECURITY = Severity.ERROR, Severity.SECURITY
-_WARNING, _NOTE = Severity.WARNING, Severity.NOTE
+_SECURITY, _WARNING, _NOTE = Severity.SECURITY, Severity.WARNING, Severity.NOTE
 _DEFAULT_PORTS = ("80", "443")
 _HOST_NAMES = ("$host", "$server_name", "$hostname")
+_SCHEME_FIELDS = (
+    *("x-forwarded-proto", "forwarded", "x-forwarded-ssl", "x-forwarded-scheme", "x-scheme"),
+    *("x-url-scheme", "x-forwarded-protocol", "front-end-https", "x-real-scheme"),
+)
 _FEW_CONNECTIONS = 20
 
 
@@ -23,6 +26,8 @@ def check_host(site: Site) -> Iterator[Finding]:
         at = place.passes
         assert at is not None
         lines = place.fields("host")
+        if not lines and not (place.shows("proxy_set_header") and _is_own_backend(site, place)):
+            continue
         if not lines:
             line = "proxy_set_header Host $http_host;"
             own = place.effective("proxy_set_header")[-1]
@@ -41,26 +46,41 @@ def check_host(site: Site) -> Iterator[Finding]:
         elif lines[0].args[1] in _HOST_NAMES and (port := _odd_port(place)) is not None:
             yield Finding(
                 "F51",
-                _WARNING,
+                _NOTE,
                 lines[0].position,
                 octets_of(lines[0]),
                 f"{lines[0].args[1]} is without the port",
-                "Origin has it: backends that compare the two answer 403",
+                "where clients use it Origin has it too, and backends that compare the two answer "
+                "403",
                 (f"{show(port.position)}: the server listens on {port.args[0]}",),
                 "proxy_set_header Host $http_host;",
                 replace_argument(lines[0], 1, "$http_host"),
             )
 
 
+def _is_own_backend(site: Site, place: Place) -> bool:
+    """Whether the backend is no other site, which is to be asked by its own name."""
+    passed = place.passes
+    url = passed.args[0] if passed is not None and passed.args else ""
+    is_foreign = url.startswith("https://") and "." in authority(url).rstrip("0123456789.:")
+    return not is_foreign or site.upstream_of(place) is not None
+
+
 def _odd_port(place: Place) -> Directive | None:
-    """Return a `listen` on a port that browsers write out."""
+    """Return a `listen` on a port that browsers write out, where the server has no other."""
     server = place.server
-    for line in server.own("listen") if server is not None else ():
-        address = line.args[0] if line.args else ""
-        port = address.rpartition(":")[2] if ":" in address and "]" not in address[-1:] else address
-        if port.isdigit() and port not in _DEFAULT_PORTS:
-            return line
-    return None
+    listens = server.own("listen") if server is not None else []
+    ports = [_port(line) for line in listens if line.args]
+    if not ports or any(not port.isdigit() or port in _DEFAULT_PORTS for port in ports):
+        return None
+    return listens[0]
+
+
+def _port(listen: Directive) -> str:
+    address = listen.args[0]
+    if ":" in address and not address.endswith("]"):
+        return address.rpartition(":")[2]
+    return address if address.isdigit() else _DEFAULT_PORTS[0]
 
 
 def check_origin(site: Site) -> Iterator[Finding]:
@@ -69,7 +89,7 @@ def check_origin(site: Site) -> Iterator[Finding]:
         if place.evidence is Evidence.NONE:
             continue
         for at in place.fields("origin"):
-            if at.args[1] == "$http_origin":
+            if at.args[1] == "$http_origin" or site.map_of(at.args[1]) is not None:
                 continue
             yield Finding(
                 "F52",
@@ -118,7 +138,9 @@ def check_forwarded(site: Site) -> Iterator[Finding]:
         server = place.server
         listens = server.own("listen") if server is not None else []
         is_tls = any("ssl" in line.args for line in listens)
-        if not is_tls or place.fields("x-forwarded-proto") or place.fields("forwarded"):
+        if not is_tls or not place.shows("proxy_set_header"):
+            continue
+        if any(place.fields(name) for name in _SCHEME_FIELDS):
             continue
         at = place.effective("proxy_set_header")[-1]
         line = "proxy_set_header X-Forwarded-Proto $scheme;"
@@ -141,13 +163,16 @@ def check_basic(site: Site) -> Iterator[Finding]:
         at = place.one("auth_basic")
         if at is None or at.args[:1] == ("off",) or place.one("auth_basic_user_file") is None:
             continue
+        satisfy = place.one("satisfy")
+        if satisfy is not None and satisfy.args == ("any",):
+            continue
         yield Finding(
             "F55",
             _WARNING,
             at.position,
             octets_of(at),
             "the handshake asks for a password",
-            "Safari and clients outside of browsers send none: 401",
+            "Safari, and clients that were not told of it, send none: 401",
             (),
             "a cookie or a ticket, or `satisfy any` with auth_request",
         )
@@ -156,7 +181,10 @@ def check_basic(site: Site) -> Iterator[Finding]:
 def check_subrequest(site: Site) -> Iterator[Finding]:
     """F56: the subrequest of auth_request takes Upgrade along."""
     asked = {
-        line.args[0]: line for place in site.places for line in place.effective("auth_request")
+        line.args[0]: line
+        for place in site.places
+        for line in place.effective("auth_request")
+        if line.args
     }
     for place in site.proxied:
         at = asked.get(place.pattern)
@@ -171,12 +199,12 @@ def check_subrequest(site: Site) -> Iterator[Finding]:
         ]
         yield Finding(
             "F56",
-            _ERROR,
+            _WARNING,
             upgrade.position,
             octets_of(upgrade),
             "the question for auth_request goes out as a handshake",
-            "a backend that speaks WebSocket answers 101: the client gets an empty reply; another "
-            "answers 400, which becomes 500",
+            "where what is asked takes upgrades it answers 101, and the client gets an empty reply, "
+            "or 400, which becomes 500",
             (f"{show(at.position)}: `auth_request {place.pattern}`",),
             "\n".join(lines),
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from upwire.conf.audit.edits import insert_lines
 from upwire.conf.audit.finding import Finding, Severity
 from upwire.conf.audit.site import Kind, Place, Site, authority, octets_of, show
+from upwire.conf.audit.words import is_masked
 
 _WARNING, _SECURITY, _NOTE = Severity.WARNING, Severity.SECURITY, Severity.NOTE
 _FEW_CONNECTIONS = 1024
@@ -14,6 +15,12 @@ _TUNNEL_CONNECTIONS = 2
 _POLLING = ("socket.io", "sockjs", "signalr", "primus", "engine.io")
 _STICKY = ("ip_hash", "hash", "sticky")
 _METHODS = (*_STICKY, "least_conn", "least_time", "random")
+_FOR_PAGES = (
+    *("strict-transport-security", "x-frame-options", "x-content-type-options", "cache-control"),
+    *("x-xss-protection", "referrer-policy", "content-security-policy", "permissions-policy"),
+    *("x-robots-tag", "alt-svc"),
+)
+"""Fields that say something of pages only."""
 _NO_EFFECT = ("client_max_body_size", "limit_rate", "sub_filter")
 
 
@@ -62,7 +69,7 @@ def check_affinity(site: Site) -> Iterator[Finding]:
             continue
         lines = upstream.block or ()
         servers = [line for line in lines if line.name == "server" and "backup" not in line.args]
-        if len(servers) < 2 or any(line.name in _STICKY for line in lines):
+        if len(servers) < 2 or any(line.name in (*_STICKY, "include") for line in lines):
             continue
         yield Finding(
             "F73",
@@ -126,7 +133,7 @@ def check_cache(site: Site) -> Iterator[Finding]:
         elif not _bypasses(place):
             yield Finding(
                 "F78",
-                _WARNING,
+                _WARNING if _caches_refusals(place) else _NOTE,
                 at.position,
                 octets_of(at),
                 "answers to handshakes may come from the cache",
@@ -135,6 +142,11 @@ def check_cache(site: Site) -> Iterator[Finding]:
                 "proxy_cache off; here, or proxy_cache_bypass and proxy_no_cache $http_upgrade",
                 insert_lines(own, ["proxy_cache off;"]),
             )
+
+
+def _caches_refusals(place: Place) -> bool:
+    kept = {word for line in place.effective("proxy_cache_valid") for word in line.args[:-1]}
+    return bool(kept & {"any", "400", "404", "426"})
 
 
 def _bypasses(place: Place) -> bool:
@@ -160,8 +172,7 @@ def check_upstream_tls(site: Site) -> Iterator[Finding]:
                 (),
                 f"proxy_pass https{url.removeprefix('http')};",
             )
-        is_name = url.startswith("https://") and any(sign.isalpha() for sign in authority(url))
-        if is_name and not place.flag("proxy_ssl_server_name") and site.upstream_of(place) is None:
+        if _is_other_site(url) and place.lacks("proxy_ssl_server_name"):
             yield Finding(
                 "F80",
                 _WARNING,
@@ -175,11 +186,18 @@ def check_upstream_tls(site: Site) -> Iterator[Finding]:
             )
 
 
+def _is_other_site(url: str) -> bool:
+    """Whether a URL's host is a name of DNS, over TLS."""
+    host = authority(url).partition(":")[0]
+    is_name = "." in host.rstrip("0123456789.") and "$" not in host and not is_masked(host)
+    return url.startswith("https://") and is_name
+
+
 def check_added_fields(site: Site) -> Iterator[Finding]:
     """F84: add_header does not reach a 101."""
     for place in site.websockets:
         for at in place.block.own("add_header"):
-            if at.args[2:] == ("always",) or _is_for_pages(place):
+            if len(at.args) != 2 or place.is_root or at.args[0].lower() in _FOR_PAGES:
                 continue
             yield Finding(
                 "F84",
@@ -193,16 +211,12 @@ def check_added_fields(site: Site) -> Iterator[Finding]:
             )
 
 
-def _is_for_pages(place: Place) -> bool:
-    return place.pattern in ("", "/")
-
-
 def check_no_effect(site: Site) -> Iterator[Finding]:
     """F85: limits that do not hold inside a tunnel."""
     for place in site.websockets:
         for name in _NO_EFFECT:
             for at in place.block.own(name):
-                if _is_for_pages(place):
+                if place.is_root:
                     continue
                 yield Finding(
                     "F85",

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from upwire.conf.audit.edits import replace_argument
 from upwire.conf.audit.finding import Finding, Severity
 from upwire.conf.audit.site import Evidence, Kind, Level, Place, Site, authority, octets_of, show
-from upwire.conf.audit.words import names_websockets
+from upwire.conf.audit.words import is_masked, names_websockets
 from upwire.conf.regex import Regex, RegexFailed
 from upwire.conf.syntax import Directive
 from upwire.conf.values import is_ipv4
 from upwire.errors import ConfigError
 
 _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
-_OTHER_HANDLERS = ("fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass")
+_OTHER_HANDLERS = ("fastcgi_pass", "grpc_pass", "memcached_pass")
+_GATEWAY_HANDLERS = ("uwsgi_pass", "scgi_pass")  # nginx takes a 101 from these
 _JUMPS = ("try_files", "rewrite", "return", "error_page", "if", "location", "include")
+_FIXED_NAMES = (".svc", ".cluster.local")  # of Kubernetes' services, whose addresses stay
 
 
 def check_slashes(site: Site) -> Iterator[Finding]:
@@ -30,11 +32,11 @@ def check_slashes(site: Site) -> Iterator[Finding]:
         upstream = path + "x" if pattern.endswith("/") else f"{path}/x"
         yield Finding(
             "F30",
-            _WARNING,
+            _NOTE if names_websockets(pattern) else _WARNING,
             at.position,
             octets_of(at),
             "the slashes of location and proxy_pass do not match",
-            f"{pattern.removesuffix('/')}/x goes upstream as {upstream}: 404",
+            f"{pattern.removesuffix('/')}/x goes upstream as {upstream}; most backends answer 404",
             (f"nginx puts {path} in place of {pattern}, and adds what is left",),
             "end both with a slash, or neither",
         )
@@ -62,7 +64,7 @@ def check_slash_redirect(site: Site) -> Iterator[Finding]:
 
 def _has_exact(site: Site, place: Place, path: str) -> bool:
     return any(
-        other.server == place.server and other.pattern == path and other.modifier in ("=", "")
+        other.server == place.server and other.pattern == path and other.modifier in ("=", "", "^~")
         for other in site.places
     )
 
@@ -70,10 +72,10 @@ def _has_exact(site: Site, place: Place, path: str) -> bool:
 def check_regex_first(site: Site) -> Iterator[Finding]:
     """F33: a regular expression takes what the prefix location is for."""
     for place in _meant(site):
-        if place.modifier != "" or not place.pattern.startswith("/") or place.pattern == "/":
+        if place.modifier != "" or place.is_root or len(place.levels) < 2:
             continue
         for other in site.places:
-            if other.server != place.server or other.modifier not in ("~", "~*"):
+            if other.levels[1:] != place.levels[1:] or other.modifier not in ("~", "~*"):
                 continue
             taken = next((uri for uri in _samples(place.pattern) if _matches(other, uri)), None)
             at, block = other.block.directive, place.block.directive
@@ -85,7 +87,7 @@ def check_regex_first(site: Site) -> Iterator[Finding]:
                 block.position,
                 len(block.name),
                 f"{taken} does not get here",
-                "the handshake is answered by another location: 404",
+                "the handshake is answered by another location, which passes nothing on",
                 (f"{show(at.position)}: `{other.block.label}` matches, and goes before a prefix",),
                 f"location ^~ {place.pattern}",
             )
@@ -114,7 +116,7 @@ def check_variables(site: Site) -> Iterator[Finding]:
         if at is None or "$" not in at.args[0]:
             continue
         host, path = authority(at.args[0]), _path(place)
-        is_lost = "$" in host and place.one("resolver") is None and site.kind is Kind.WHOLE
+        is_lost = "$" in host and place.lacks("resolver") and site.kind is Kind.WHOLE
         if is_lost and not _is_known(site, place, host):
             yield Finding(
                 "F36",
@@ -129,7 +131,7 @@ def check_variables(site: Site) -> Iterator[Finding]:
         if path and not any(name in path for name in ("$request_uri", "$args", "$is_args", "$uri")):
             yield Finding(
                 "F36",
-                _WARNING,
+                _WARNING if "$" in path else _NOTE,
                 at.position,
                 octets_of(at),
                 "the path is sent as it stands here, and the query is lost",
@@ -249,7 +251,8 @@ def _host(at: Directive) -> str:
 
 
 def _is_name(host: str) -> bool:
-    return bool(host) and not _is_literal(host) and "$" not in host
+    is_fixed = _is_literal(host) or host.endswith(_FIXED_NAMES)
+    return bool(host) and not is_fixed and "$" not in host and not is_masked(host)
 
 
 def _is_shown(site: Site, at: Directive, host: str) -> bool:
@@ -288,18 +291,30 @@ def check_other_handler(site: Site) -> Iterator[Finding]:
     """F42: a WebSocket's path goes to a protocol that carries none."""
     for place in site.places:
         at = place.handler
-        if at is None or at.name not in _OTHER_HANDLERS or not names_websockets(place.pattern):
+        if at is None or not names_websockets(place.pattern):
             continue
-        yield Finding(
-            "F42",
-            _ERROR,
-            at.position,
-            octets_of(at),
-            f"{at.name} carries no WebSocket",
-            "the application gets a plain request: 400, 404 or 500",
-            (),
-            "proxy_pass to a server that speaks HTTP, such as an ASGI server",
-        )
+        if at.name in _OTHER_HANDLERS:
+            yield Finding(
+                "F42",
+                _ERROR,
+                at.position,
+                octets_of(at),
+                f"{at.name} carries no WebSocket",
+                "the application gets a plain request: 400, 404 or 500",
+                (),
+                "proxy_pass to a server that speaks HTTP, such as an ASGI server",
+            )
+        elif at.name in _GATEWAY_HANDLERS:
+            yield Finding(
+                "F42",
+                _NOTE,
+                at.position,
+                octets_of(at),
+                f"{at.name} carries a WebSocket only where the application itself answers 101",
+                "a WSGI application without a WebSocket of its own answers 400, 404 or 500",
+                (),
+                "proxy_pass to a server that speaks HTTP, such as an ASGI server",
+            )
 
 
 def check_no_handler(site: Site) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ judged.
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,7 +20,11 @@ _HANDLERS = (
     *("proxy_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass", "grpc_pass", "memcached_pass"),
     *("tunnel_pass", "return", "stub_status", "empty_gif"),
 )
-_MODIFIERS = ("=", "^~", "~", "~*")
+_HARMLESS_INCLUDE = re.compile(
+    r"mime\.types|fastcgi|uwsgi|scgi|ssl|tls|letsencrypt|cert|security|gzip|brotli|modules"
+    r"|errors?\b|acme",
+    re.IGNORECASE,
+)
 _HTTP_1_1_DEFAULT_SINCE = (1, 29, 7)
 _DEFAULT_TIMEOUT_S = 60.0
 
@@ -37,8 +42,9 @@ class Evidence(enum.IntEnum):
     """Whether WebSockets go through a location."""
 
     NONE = 0
-    NAMED = 1  # its path, its server's name, its upstream or a comment says so
-    SET = 2  # it passes Upgrade on
+    TOLD = 1  # a comment says so
+    NAMED = 2  # its path says so, or the name of its server
+    SET = 3  # it passes Upgrade on
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,14 @@ class Level:
     def own(self, name: str) -> list[Directive]:
         """The lines of a directive in this very block."""
         return [line for line in self.lines if line.name == name]
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether lines are missing here, of a file that could not be read."""
+        return any(
+            line.name == "include" and not _HARMLESS_INCLUDE.search(" ".join(line.args))
+            for line in self.lines
+        )
 
     @property
     def label(self) -> str:
@@ -101,6 +115,11 @@ class Place:
         return ""
 
     @property
+    def is_root(self) -> bool:
+        """Whether it answers what no other location does."""
+        return self.pattern in ("", "/")
+
+    @property
     def passes(self) -> Directive | None:
         """Its `proxy_pass`."""
         return next(iter(self.block.own("proxy_pass")), None)
@@ -113,6 +132,19 @@ class Place:
     def effective(self, name: str) -> list[Directive]:
         """The lines of the innermost block that has any."""
         return next((found for level in self.levels if (found := level.own(name))), [])
+
+    def shows(self, name: str) -> bool:
+        """Whether all lines that may hold for a directive are seen: no file of them is missing."""
+        for level in self.levels:
+            if level.has_gap:
+                return False
+            if level.own(name):
+                return True
+        return True
+
+    def lacks(self, name: str) -> bool:
+        """Whether a directive is certainly not set."""
+        return self.shows(name) and not self.effective(name)
 
     def one(self, name: str) -> Directive | None:
         """The directive that holds."""
@@ -279,13 +311,18 @@ def _weigh(place: Place, sources: Mapping[str, str]) -> Evidence:
         return Evidence.NONE
     if any(line.args[1] for line in place.fields("upgrade")):
         return Evidence.SET
-    names = [place.pattern, authority(place.passes.args[0]) if place.passes.args else ""]
-    server = place.server
+    if names_websockets(place.pattern) or (place.is_root and _is_host_named(place)):
+        return Evidence.NAMED
+    return Evidence.TOLD if _has_comment(place, sources) else Evidence.NONE
+
+
+def _is_host_named(place: Place) -> bool:
+    """Whether a server, or the upstream of its root, is called as those for WebSockets are."""
+    server, passed = place.server, place.passes
+    names = [authority(passed.args[0])] if passed is not None and passed.args else []
     for line in server.own("server_name") if server is not None else ():
         names += line.args
-    if any(names_websockets(name) for name in names):
-        return Evidence.NAMED
-    return Evidence.NAMED if _has_comment(place, sources) else Evidence.NONE
+    return any(names_websockets(name) for name in names)
 
 
 def _has_comment(place: Place, sources: Mapping[str, str]) -> bool:

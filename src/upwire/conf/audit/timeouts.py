@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from upwire.conf.audit.edits import insert_lines, replace_argument
 from upwire.conf.audit.finding import Finding, Severity
 from upwire.conf.audit.site import Kind, Place, Site, octets_of, show
+from upwire.conf.audit.words import is_masked, names_pinging_library
 from upwire.conf.syntax import Directive
 from upwire.conf.values import parse_time
 
@@ -21,10 +22,12 @@ _READ = "proxy_read_timeout"
 def check_idle(site: Site) -> Iterator[Finding]:
     """F20, F23: an idle tunnel is cut after a minute, whatever else was raised."""
     for place in site.websockets:
-        if place.time_s(_READ) >= _SHORT_S or _jump(place) is not None:
+        if place.time_s(_READ) >= _SHORT_S or not place.shows(_READ):
             continue
         at = place.one(_READ) or place.passes
         assert at is not None
+        if at.name == _READ and any(map(is_masked, at.args)):
+            continue
         raised = _raised(place)
         if raised is not None and place.one(_READ) is None:
             yield _wrong_knob(raised, at)
@@ -35,7 +38,7 @@ def check_idle(site: Site) -> Iterator[Finding]:
         edits = replace_argument(at, 0, "1h") if is_set else insert_lines(at, [line])
         yield Finding(
             "F20",
-            _WARNING,
+            _NOTE if names_pinging_library(place.pattern) else _WARNING,
             at.position,
             octets_of(at),
             f"a tunnel in which nothing moves for {seconds} is cut",
@@ -154,7 +157,7 @@ def check_days(site: Site) -> Iterator[Finding]:
             _NOTE,
             at.position,
             octets_of(at),
-            f"a peer that vanished is noticed after {at.args[0]}",
+            f"a peer that vanished may go unnoticed for {place.time_s(_READ):g} s",
             "half-dead tunnels pile up: descriptors leak, and presence is wrong",
             ("neither so_keepalive nor proxy_socket_keepalive asks whether a peer is there",),
             "pings from the application and a timeout of minutes, or so_keepalive=5m at listen and "
