@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from upwire.conf.audit import handshake, identity, load, routing, timeouts
+from upwire.conf.audit import (
+    access,
+    balancing,
+    handshake,
+    identity,
+    load,
+    routing,
+    servers,
+    stream,
+    timeouts,
+)
 from upwire.conf.audit.finding import Edit, Finding, Severity
 from upwire.conf.audit.site import Evidence, Kind, Place, Site, make_site
 from upwire.conf.syntax import Position
@@ -15,7 +25,11 @@ RULES: tuple[Rule, ...] = (
     *handshake.RULES,
     *timeouts.RULES,
     *routing.RULES,
+    *servers.RULES,
     *identity.RULES,
+    *access.RULES,
+    *stream.RULES,
+    *balancing.RULES,
     *load.RULES,
 )
 """Every rule; each docstring begins with the numbers of the faults that it finds."""

@@ -33,7 +33,7 @@ def check_host(site: Site) -> Iterator[Finding]:
             own = place.effective("proxy_set_header")[-1]
             yield Finding(
                 "F50",
-                _WARNING,
+                _NOTE if place.fields("x-forwarded-host") else _WARNING,
                 at.position,
                 octets_of(at),
                 "the backend gets the Host of proxy_pass, not the client's",
@@ -203,8 +203,8 @@ def check_subrequest(site: Site) -> Iterator[Finding]:
             upgrade.position,
             octets_of(upgrade),
             "the question for auth_request goes out as a handshake",
-            "where what is asked takes upgrades it answers 101, and the client gets an empty reply, "
-            "or 400, which becomes 500",
+            "a backend that takes upgrades answers 101, and the client gets an empty reply; or it "
+            "answers 400, which becomes 500",
             (f"{show(at.position)}: `auth_request {place.pattern}`",),
             "\n".join(lines),
         )

@@ -1,26 +1,25 @@
-"""Faults that come with load and state: descriptors, balancing, caches and logs. F70 to F88."""
+"""Faults that come with load: descriptors, caches, buffers and logs. F70 to F88."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from upwire.conf.audit.edits import insert_lines
 from upwire.conf.audit.finding import Finding, Severity
-from upwire.conf.audit.site import Kind, Place, Site, authority, octets_of, show
+from upwire.conf.audit.site import Kind, Place, Site, authority, octets_of
 from upwire.conf.audit.words import is_masked
 
 _WARNING, _SECURITY, _NOTE = Severity.WARNING, Severity.SECURITY, Severity.NOTE
 _FEW_CONNECTIONS = 1024
 _TUNNEL_CONNECTIONS = 2
-_POLLING = ("socket.io", "sockjs", "signalr", "primus", "engine.io")
-_STICKY = ("ip_hash", "hash", "sticky")
-_METHODS = (*_STICKY, "least_conn", "least_time", "random")
 _FOR_PAGES = (
     *("strict-transport-security", "x-frame-options", "x-content-type-options", "cache-control"),
     *("x-xss-protection", "referrer-policy", "content-security-policy", "permissions-policy"),
     *("x-robots-tag", "alt-svc"),
 )
 """Fields that say something of pages only."""
+_EVENTS = re.compile(r"/(?:sse|eventsource|event-stream|server-sent-events)(?:/|$)")
 _NO_EFFECT = ("client_max_body_size", "limit_rate", "sub_filter")
 
 
@@ -58,52 +57,6 @@ def check_connections(site: Site) -> Iterator[Finding]:
             "`Too many open files`: accepting stops",
             ("the system's limit holds, 1024 as a rule",) if limit is None else (),
             f"worker_rlimit_nofile {2 * count};",
-        )
-
-
-def check_affinity(site: Site) -> Iterator[Finding]:
-    """F73: polling transports need the same server each time."""
-    for place in site.websockets:
-        upstream = site.upstream_of(place)
-        if upstream is None or not any(word in place.pattern for word in _POLLING):
-            continue
-        lines = upstream.block or ()
-        servers = [line for line in lines if line.name == "server" and "backup" not in line.args]
-        if len(servers) < 2 or any(line.name in (*_STICKY, "include") for line in lines):
-            continue
-        yield Finding(
-            "F73",
-            _WARNING,
-            upstream.position,
-            octets_of(upstream),
-            f"requests of one client go to {len(servers)} servers in turn",
-            "polling, with which these libraries begin, gets 400 `Session ID unknown`",
-            (f"{show(place.passes.position)}: {place.block.label}",) if place.passes else (),
-            "ip_hash; or hash $cookie_io consistent; or `transports: ['websocket']` in the client",
-        )
-
-
-def check_keepalive_order(site: Site) -> Iterator[Finding]:
-    """F77: keepalive stands before the method of balancing."""
-    for upstream in site.http:
-        if upstream.name != "upstream":
-            continue
-        lines = list(upstream.block or ())
-        kept = next((line for line in lines if line.name == "keepalive"), None)
-        method = next((line for line in lines if line.name in _METHODS), None)
-        if kept is None or method is None or lines.index(kept) > lines.index(method):
-            continue
-        if not site.may_be_before((1, 29, 7)):
-            continue
-        yield Finding(
-            "F77",
-            _WARNING,
-            method.position,
-            octets_of(method),
-            f"{method.name} comes after keepalive",
-            "nginx warns `load balancing method redefined`, and idle connections are not kept",
-            (f"{show(kept.position)}: `keepalive {' '.join(kept.args)}`",),
-            f"{method.name} first, keepalive behind it",
         )
 
 
@@ -248,13 +201,32 @@ def check_logs(site: Site) -> Iterator[Finding]:
         )
 
 
+def check_buffered_events(site: Site) -> Iterator[Finding]:
+    """F88: events that stand in for a WebSocket are held back."""
+    for place in site.proxied:
+        if not _EVENTS.search(place.pattern) or not place.lacks("proxy_buffering"):
+            continue
+        own = place.passes
+        assert own is not None
+        yield Finding(
+            "F88",
+            _NOTE,
+            own.position,
+            octets_of(own),
+            "events are passed on when a buffer is full",
+            "where the application does not send X-Accel-Buffering: no, they arrive in bursts",
+            ("proxy_buffering is on by default",),
+            "proxy_buffering off;",
+            insert_lines(own, ["proxy_buffering off;"]),
+        )
+
+
 RULES = (
     check_connections,
-    check_affinity,
-    check_keepalive_order,
     check_cache,
     check_upstream_tls,
     check_added_fields,
     check_no_effect,
     check_logs,
+    check_buffered_events,
 )

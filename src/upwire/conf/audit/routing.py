@@ -17,6 +17,16 @@ _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 _OTHER_HANDLERS = ("fastcgi_pass", "grpc_pass", "memcached_pass")
 _GATEWAY_HANDLERS = ("uwsgi_pass", "scgi_pass")  # nginx takes a 101 from these
 _JUMPS = ("try_files", "rewrite", "return", "error_page", "if", "location", "include")
+_PREFIX_FIELDS = (
+    *(
+        "x-forwarded-prefix",
+        "x-script-name",
+        "x-forwarded-path",
+        "x-ingress-path",
+        "x-webauth-path",
+    ),
+    *("x-original-uri", "x-rstudio-root-path", "x-rstudio-request"),
+)
 _FIXED_NAMES = (".svc", ".cluster.local")  # of Kubernetes' services, whose addresses stay
 
 
@@ -224,6 +234,33 @@ def check_if(site: Site) -> Iterator[Finding]:
             )
 
 
+def check_subdirectory(site: Site) -> Iterator[Finding]:
+    """F43: an application that does not know below which path it lives."""
+    for place in site.websockets:
+        at, path = place.passes, _path(place)
+        if at is None or path != "/" or place.is_root or names_websockets(place.pattern):
+            continue
+        is_told = any(place.fields(name) for name in _PREFIX_FIELDS) or place.effective(
+            "sub_filter"
+        )
+        if place.modifier not in ("", "^~") or is_told or not place.shows("proxy_set_header"):
+            continue
+        if place.pattern in ("/api", "/api/"):
+            continue
+        yield Finding(
+            "F43",
+            _NOTE,
+            at.position,
+            octets_of(at),
+            f"the backend does not see {place.pattern.removesuffix('/')} in front of its paths",
+            "where its pages build the WebSocket's address from what it sees, the browser asks for "
+            "a path outside of here: 404",
+            (),
+            "the application's own setting for its base path, or proxy_set_header "
+            f"X-Forwarded-Prefix {place.pattern.removesuffix('/')};",
+        )
+
+
 def check_names(site: Site) -> Iterator[Finding]:
     """F40, F41: a backend's name is resolved once, or to two addresses."""
     seen: set[int] = set()
@@ -374,6 +411,7 @@ RULES = (
     check_uri_part,
     check_scheme,
     check_if,
+    check_subdirectory,
     check_names,
     check_other_handler,
     check_no_handler,
