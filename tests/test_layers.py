@@ -55,7 +55,8 @@ ROWS = {
     "terminal": "client net wire",
     "load": "client net wire",
     "check": "version conf proxy wire",
-    "cli": "version application terminal load check proxy demo wire",
+    "generate": "conf check proxy.load",
+    "cli": "version application terminal load check generate proxy demo wire",
     "__main__": "cli",
     "upwire": "version client server net wire",
 }

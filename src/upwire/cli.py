@@ -22,6 +22,8 @@ from upwire.check import command as check
 from upwire.check.options import CheckOptions
 from upwire.demo import launch
 from upwire.errors import LocalProtocolError, RemoteProtocolError, UpwireError
+from upwire.generate import command as config
+from upwire.generate.options import ConfigOptions
 from upwire.load import command as bench
 from upwire.proxy import process
 from upwire.version import __version__
@@ -46,6 +48,7 @@ COMMANDS = (
     Command("serve", "run a WebSocket server", application.ServeOptions, application.main),
     Command("proxy", "run the reverse proxy", process.ProxyOptions, process.main),
     Command("check", "say what is wrong with an nginx.conf", CheckOptions, check.main),
+    Command("config", "write the nginx.conf of a site", ConfigOptions, config.main),
     Command("connect", "talk to a WebSocket server", terminal.ConnectOptions, terminal.main),
     Command("bench", "put a WebSocket server under load", bench.BenchOptions, bench.main),
 )

@@ -1,0 +1,1 @@
+"""`upwire config`: writes the configuration of a site with WebSockets."""
