@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from upwire.asgi import AsgiApplication, run_asgi
 from upwire.client import connect, reconnecting
 from upwire.errors import (
+    ClientDisconnected,
     ConfigError,
     ConnectError,
     ConnectionClosed,
@@ -20,7 +22,9 @@ from upwire.wire.deflate import DeflateOptions
 from upwire.wire.frames import CloseCode
 
 __all__ = [
+    "AsgiApplication",
     "Callbacks",
+    "ClientDisconnected",
     "CloseCode",
     "ConfigError",
     "ConnectError",
@@ -41,5 +45,6 @@ __all__ = [
     "connect",
     "reconnecting",
     "run",
+    "run_asgi",
     "serve",
 ]

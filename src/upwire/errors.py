@@ -112,6 +112,13 @@ class StreamError(UpwireError):
         self.is_timeout = is_timeout
 
 
+class ClientDisconnected(UpwireError, OSError):
+    """An ASGI application has sent to a client that is gone.
+
+    An OSError, as ASGI demands: frameworks catch it as that.
+    """
+
+
 class ConnectError(UpwireError):
     """No connection could be made to an address.
 

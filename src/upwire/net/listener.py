@@ -28,6 +28,9 @@ TLS_HANDSHAKE_TIMEOUT_S = 60.0
 ACCEPTS_A_TURN = 64
 """Connections taken from one socket before others get their turn."""
 
+CANCEL_TIMEOUT_S = 1.0
+"""How long a task of a cut connection may go on; a handler may ignore that it is cancelled."""
+
 REST_S = 0.5
 """How long to stop accepting when the system is out of descriptors or memory; as nginx."""
 
@@ -163,7 +166,7 @@ class Listener:
             if rest:
                 for task in rest:
                     task.cancel()
-                await asyncio.gather(*rest, return_exceptions=True)
+                await asyncio.wait(rest, timeout=CANCEL_TIMEOUT_S)
                 return len(rest)
         return 0
 

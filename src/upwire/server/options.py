@@ -10,6 +10,7 @@ from upwire.net.http1 import HttpTimeouts
 from upwire.net.websocket import WebSocketKeywords, WebSocketOptions
 from upwire.server.request import Request
 from upwire.server.response import Response
+from upwire.wire.frames import CloseCode
 from upwire.wire.handshake import ServerPolicy
 from upwire.wire.http1 import HeadLimits
 
@@ -57,6 +58,7 @@ class ServerOptions(EndpointOptions):
     max_body_octets: the content of a plain request; more is answered with 413.
     limits, timeouts: of request heads, and of waiting for what a client sends or takes.
     stop_timeout_s: how long a stop waits for handlers and closing handshakes.
+    stop_close_code: what a stop closes WebSockets with; 1012 asks clients to come back.
     """
 
     process_request: ProcessRequest | None = None
@@ -65,6 +67,7 @@ class ServerOptions(EndpointOptions):
     limits: HeadLimits = field(default_factory=HeadLimits)
     timeouts: HttpTimeouts = field(default_factory=HttpTimeouts)
     stop_timeout_s: float = 10.0
+    stop_close_code: int = CloseCode.GOING_AWAY
 
 
 class EndpointKeywords(WebSocketKeywords, total=False):
@@ -84,3 +87,4 @@ class ServerKeywords(EndpointKeywords, total=False):
     limits: HeadLimits
     timeouts: HttpTimeouts
     stop_timeout_s: float
+    stop_close_code: int

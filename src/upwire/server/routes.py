@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 from upwire.errors import LocalProtocolError
 from upwire.net.websocket import Callbacks, WebSocket
 from upwire.server.handler import check_handler, check_websocket_handler
+from upwire.server.mounting import Mount
 from upwire.server.options import EndpointKeywords, EndpointOptions
 from upwire.server.request import Request
 from upwire.server.response import Response
@@ -35,10 +36,15 @@ class WebSocketEndpoint:
 
 @dataclass(slots=True)
 class Resource:
-    """What lives at a path: a WebSocket endpoint, handlers by method, or both."""
+    """What lives at a path: a WebSocket endpoint, handlers by method, or both; or a mount alone.
+
+    prefix: the path below which the mount has everything.
+    """
 
     websocket: WebSocketEndpoint | None = None
     methods: dict[str, HttpHandler] = field(default_factory=dict)
+    mount: Mount | None = None
+    prefix: str = ""
 
     def handler_for(self, method: str) -> HttpHandler | None:
         """Return the method's handler; GET's answers HEAD as well. RFC 9110 §9.3.2."""
@@ -70,7 +76,7 @@ class Routes:
 
     A path is matched segment by segment. `{name}` stands for one segment that is not empty;
     its text is in path_params. Where several paths match, one without braces wins, then the
-    one that was added first, then the longest static folder.
+    one that was added first, then the longest static folder or mount.
     """
 
     def __init__(self) -> None:
@@ -138,9 +144,7 @@ class Routes:
         Raises LocalProtocolError if the directory is not there. By default a client keeps its copy
         and asks each time whether it is still right.
         """
-        above = _split_route(prefix.rstrip("/")) if prefix != "/" else ()
-        if above in self._folders:
-            raise LocalProtocolError(f"{prefix} is a static folder already")
+        above = self._free_prefix(prefix)
         folder = StaticFolder(directory, cache_control=cache_control)
 
         async def answer(request: Request) -> Response:
@@ -148,6 +152,20 @@ class Routes:
             return await folder.answer(request, segments[len(above) :])
 
         self._folders[above] = Resource(methods={"GET": answer})
+
+    def mount(self, prefix: str, application: Mount) -> None:
+        """Let an application, such as an AsgiApplication, answer every path below the prefix."""
+        if not isinstance(application, Mount):
+            example = "routes.mount(prefix, upwire.AsgiApplication(app))"
+            raise LocalProtocolError(f"{application!r:.80} is no mount; {example}")
+        above = self._free_prefix(prefix)
+        self._folders[above] = Resource(mount=application, prefix=prefix.rstrip("/"))
+
+    @property
+    def mounts(self) -> list[Mount]:
+        """The applications that were mounted, each once."""
+        mounted = (resource.mount for resource in self._folders.values())
+        return list(dict.fromkeys(mount for mount in mounted if mount is not None))
 
     def match(self, path: str) -> Match | None:
         """Return what lives at a path as a request has it, percent-encoded; None if nothing."""
@@ -167,6 +185,13 @@ class Routes:
             if segments[:count] in self._folders:
                 return Match(self._folders[segments[:count]], {})
         return None
+
+    def _free_prefix(self, prefix: str) -> tuple[str, ...]:
+        """Return the segments of a prefix that nothing has yet."""
+        above = _split_route(prefix.rstrip("/")) if prefix != "/" else ()
+        if above in self._folders:
+            raise LocalProtocolError(f"{prefix} is a mount or a static folder already")
+        return above
 
     def _resource_at(self, path: str) -> Resource:
         segments = _split_route(path)

@@ -40,7 +40,7 @@ def run(
     rest see serve(). Called in the main thread, where no event loop runs.
     """
     server = serve(application, host, port, unix=unix, sock=sock, ssl=ssl, **options)
-    say_started = on_start or partial(_announce, scheme="ws" if ssl is None else "wss")
+    say_started = on_start or partial(announce, scheme="ws" if ssl is None else "wss")
 
     async def main() -> None:
         with _stopped_by_signals(server):
@@ -51,7 +51,8 @@ def run(
     run_in_loop(main())
 
 
-def _announce(server: Server, scheme: str) -> None:
+def announce(server: Server, scheme: str) -> None:
+    """Say on stderr where a server listens."""
     where = ", ".join(
         show_address(address)
         if isinstance(address, str)

@@ -25,6 +25,7 @@ from upwire.net.stream import Address, Stream
 from upwire.net.websocket import Callbacks, WebSocket
 from upwire.server.answer import date, error_response, refuse, send
 from upwire.server.handler import check_websocket_handler, handler_name
+from upwire.server.mounting import Mount, Site
 from upwire.server.options import ServerKeywords, ServerOptions
 from upwire.server.request import Request
 from upwire.server.response import Response
@@ -47,9 +48,9 @@ from upwire.wire.websocket import Role
 
 logger = logging.getLogger("upwire.server")
 
-Application = Routes | WebSocketHandler
+Application = Routes | WebSocketHandler | Mount
 
-_STOP = (CloseCode.GOING_AWAY, "the server stops")
+_STOP_REASON = "the server stops"
 _Answer = TypeVar("_Answer")
 
 
@@ -96,6 +97,7 @@ class Server:
     ) -> None:
         _check_port(port)
         self._match = application.match if isinstance(application, Routes) else _always(application)
+        self._mounts = _mounts_of(application)
         self._host = host
         self._port = port
         self._unix = unix
@@ -105,7 +107,8 @@ class Server:
             self._serve_stream, tls=ssl, max_connections=options.max_connections
         )
         self._connections: set[HttpConnection] = set()
-        self._websockets: set[WebSocket] = set()
+        self._site = Site(options)
+        self._websockets = self._site.websockets
         self._terms: dict[int, _Terms] = {}
         self._is_started = False
         self._stopping: asyncio.Task[None] | None = None
@@ -156,6 +159,21 @@ class Server:
         """Listen. Raises ConfigError where the address cannot be had."""
         if self._is_started:
             return
+        started: list[Mount] = []
+        try:
+            for mount in self._mounts:
+                await mount.start()
+                started.append(mount)
+            self._listen()
+        except BaseException:
+            for mount in started:
+                await mount.stop(0.0)
+            raise
+        self._is_started = True
+        for address in self.addresses:
+            logger.info("listening on %s", show_address(address))
+
+    def _listen(self) -> None:
         if self._sock is not None:
             self._listener.inherit(self._sock)
         elif self._unix is not None:
@@ -163,9 +181,6 @@ class Server:
         else:
             self._listener.bind(self._host, self._port)
         self._listener.start()
-        self._is_started = True
-        for address in self.addresses:
-            logger.info("listening on %s", show_address(address))
 
     async def serve_forever(self) -> None:
         """Start, and serve until close() is called or this is cancelled, which stops it too."""
@@ -194,14 +209,21 @@ class Server:
         await self.close()
 
     async def _stop(self) -> None:
+        self._site.is_stopping = True
         self._listener.close()
         for connection in self._connections:
             connection.drain()
         for ws in self._websockets:
-            ws.begin_close(*_STOP)
+            ws.begin_close(self._options.stop_close_code, _STOP_REASON)
+        for mount in self._mounts:
+            mount.begin_stop()
+        loop = asyncio.get_running_loop()
+        deadline_at_s = loop.time() + self._options.stop_timeout_s
         await self._listener.drain(self._options.stop_timeout_s)
         for ws in tuple(self._websockets):
             ws.abort()  # its task was cancelled before it began
+        for mount in self._mounts:
+            await mount.stop(max(deadline_at_s - loop.time(), 0.0))
         self._closed.set()
 
     # A connection
@@ -212,20 +234,23 @@ class Server:
         All that HTTP needs ends with this call: an open WebSocket may stay for days.
         """
         opened = await self._serve_requests(stream)
-        if opened is None:
-            return None
+        if not isinstance(opened, _Opened):
+            return opened
         self._websockets.add(opened.websocket)
         return asyncio.create_task(self._serve_websocket(opened.websocket, opened.handler))
 
-    async def _serve_requests(self, stream: Stream) -> _Opened | None:
-        """Serve requests until the connection ends or a WebSocket is open, and return that."""
+    async def _serve_requests(self, stream: Stream) -> _Opened | asyncio.Task[None] | None:
+        """Serve requests until the connection ends or a WebSocket is open, and return that.
+
+        A mount has begun to serve its WebSocket already, in the task that is returned.
+        """
         connection = HttpConnection(
             stream,
             limits=self._options.limits,
             timeouts=self._options.timeouts,
             error_response=error_response,
         )
-        opened: _Opened | None = None
+        opened: _Opened | asyncio.Task[None] | None = None
 
         async def serve_exchange(exchange: HttpExchange) -> None:
             nonlocal opened
@@ -240,7 +265,7 @@ class Server:
             self._connections.discard(connection)
         return opened
 
-    async def _serve_exchange(self, exchange: HttpExchange) -> _Opened | None:
+    async def _serve_exchange(self, exchange: HttpExchange) -> _Opened | asyncio.Task[None] | None:
         """Answer a request; return the WebSocket that it has opened, if that is the answer."""
         request = Request(exchange, max_body_octets=self._options.max_body_octets)
         match = self._match(request.path)
@@ -252,6 +277,8 @@ class Server:
             await send(exchange, response)
             return None
         try:
+            if match is not None and (mount := match.resource.mount) is not None:
+                return await mount.serve(exchange, match.resource.prefix, self._site)
             found = _choose(request, match)
             if isinstance(found, WebSocketEndpoint):
                 return await self._open_websocket(exchange, request, found)
@@ -297,7 +324,7 @@ class Server:
         """Run the handler of a WebSocket, close, and see the WebSocket to its end."""
         try:
             if self._stopping is not None:
-                ws.begin_close(*_STOP)
+                ws.begin_close(self._options.stop_close_code, _STOP_REASON)
             try:
                 if isinstance(handler, Callbacks):
                     ws.push_to(handler)  # and they close when they like
@@ -329,11 +356,20 @@ class _Opened:
     handler: WebSocketHandler
 
 
-def _always(handler: WebSocketHandler) -> Callable[[str], Match]:
+def _always(application: WebSocketHandler | Mount) -> Callable[[str], Match]:
     """Return a match of every path with one handler. Raises LocalProtocolError if it is none."""
-    check_websocket_handler(handler)
-    match = Match(Resource(WebSocketEndpoint(handler)), {})
+    if isinstance(application, Mount):
+        match = Match(Resource(mount=application), {})
+    else:
+        check_websocket_handler(application)
+        match = Match(Resource(WebSocketEndpoint(application)), {})
     return lambda path: match
+
+
+def _mounts_of(application: Application) -> list[Mount]:
+    if isinstance(application, Routes):
+        return application.mounts
+    return [application] if isinstance(application, Mount) else []
 
 
 def _check_port(port: object) -> None:

@@ -111,6 +111,11 @@ class HttpExchange:
         return self.stream.is_closed or is_short
 
     @property
+    def is_content_complete(self) -> bool:
+        """Whether the request's content has been read to its end."""
+        return self._reader.is_content_complete
+
+    @property
     def has_content_waiting(self) -> bool:
         """Whether content has come that was not read."""
         return self._reader.has_octets and not self._reader.is_content_complete
