@@ -50,6 +50,7 @@ DIRECTIVES = {
     ProxySettings: {
         "pass_": "proxy_pass",
         "set_headers": "proxy_set_header",
+        "replaced_headers": "proxy_set_header",
         "buffer_octets": "proxy_buffer_size",
         "hide_headers": "proxy_hide_header",
         "redirects": "proxy_redirect",

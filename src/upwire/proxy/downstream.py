@@ -96,9 +96,11 @@ class Downstream:
         self._answered += 1
         self._client.requests = self.http.requests
         cycle = self._cycle()
-        with cycle.in_use():
-            request = self._request(cycle, http.head, http)
-            await Exchange(request).run()
+        cycle.enter()
+        try:
+            await Exchange(self._request(cycle, http.head, http)).run()
+        finally:
+            cycle.leave()
 
     def _refuse(
         self, error: RemoteProtocolError, head: RequestHead | None

@@ -192,18 +192,25 @@ class Gateway:
         self, connection: HttpClientConnection, head: RequestHead, attempt: UpstreamTry
     ) -> None:
         """Send the head, in one write with the first of a content that is here already."""
-        first = b""
+        if self._body.memory is not None:
+            await connection.send_head(head, self._body.memory)
+            attempt.sent_octets += len(self._body.memory)
+        else:
+            await self._send_pieces(connection, head, attempt)
+        await connection.finish()
+        if self._body.octets is None:
+            attempt.sent_octets += len(LAST_CHUNK)
+
+    async def _send_pieces(
+        self, connection: HttpClientConnection, head: RequestHead, attempt: UpstreamTry
+    ) -> None:
         pieces = self._body.pieces()
-        if self._body.can_repeat:
-            first = await anext(pieces, b"")
+        first = await anext(pieces, b"") if self._body.can_repeat else b""
         await connection.send_head(head, first)
         attempt.sent_octets += self._framed_octets(first)
         async for piece in pieces:
             await connection.send(piece)
             attempt.sent_octets += self._framed_octets(piece)
-        await connection.finish()
-        if self._body.octets is None:
-            attempt.sent_octets += len(LAST_CHUNK)
 
     def _framed_octets(self, piece: bytes) -> int:
         """Return how many octets a piece of the content takes on the wire."""

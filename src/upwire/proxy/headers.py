@@ -32,13 +32,14 @@ def upstream_request(
     method: the client's, or GET behind an internal redirect.
     lookup gives the variables' values; a field whose template gives "" is left out.
     """
-    lines = [(name, on_one_line(template.render(lookup))) for name, template in proxy.set_headers]
-    fields = [(name, value) for name, value in lines if value]
+    fields = [
+        (name, value)
+        for name, template in proxy.set_headers
+        if template.parts and (value := on_one_line(template.render(lookup)))
+    ]
     if proxy.pass_request_headers:
-        replaced = {name.lower() for name, _ in lines}
-        fields.extend(
-            (name, value) for name, value in head.headers.items() if name.lower() not in replaced
-        )
+        replaced = proxy.replaced_headers
+        fields += [line for line in head.headers.items() if line[0].lower() not in replaced]
     method = proxy.method.render(lookup) if proxy.method else method
     version = min(proxy.http_version, (1, 1))  # HTTP/2 upstreams are asked in HTTP/1.1
     return RequestHead(method, target, version, Headers.from_parsed(fields))

@@ -62,9 +62,11 @@ def read_proxy(scope: Scope, place: Place, assembly: Assembly) -> ProxySettings:
     buffers = _read_buffers(scope, assembly)
     bind = scope.one("proxy_bind")
     major, _, minor = scope.text("proxy_http_version").partition(".")
+    fields = _read_fields(scope, assembly)
     return ProxySettings(
         pass_=passed,
-        set_headers=_read_fields(scope, assembly),
+        set_headers=fields,
+        replaced_headers=frozenset(name.lower() for name, _ in fields),
         http_version=(int(major), int(minor or 0)),
         connect_timeout_s=scope.time_s("proxy_connect_timeout"),
         read_timeout_s=scope.time_s("proxy_read_timeout"),

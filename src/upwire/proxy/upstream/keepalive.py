@@ -68,7 +68,6 @@ class IdleConnections:
         )
         if self._is_closing or is_worn or not connection.http.is_reusable:
             return False
-        self.drop_expired()
         if len(self._kept) >= self._settings.connections:
             self._kept.pop()[0].close()
         self._kept.insert(0, (connection, now_s + self._settings.timeout_s))

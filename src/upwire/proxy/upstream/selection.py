@@ -34,7 +34,8 @@ class Upstreams:
     """
 
     __slots__ = (
-        *("_balance", "_groups", "_ring", "_sharing", "clock", "idle", "keepalive", "name"),
+        *("_balance", "_groups", "_ring", "_sharing", "_tries", "clock", "idle", "keepalive"),
+        "name",
     )
 
     def __init__(
@@ -55,6 +56,7 @@ class Upstreams:
         self._sharing = sharing
         self._groups: tuple[PeerGroup, ...] = ()
         self._ring = Ring(())
+        self._tries = 0
         self.use_peers(peers)
 
     @property
@@ -70,6 +72,7 @@ class Upstreams:
         if backups:
             groups.append(PeerGroup(backups, is_single=False))
         self._groups = tuple(groups)
+        self._tries = sum(not (state.peer.down or state.peer.drain) for state in peers)
         if self._balance.is_consistent:
             self._ring = Ring(first)
         if self._sharing is not None:
@@ -81,8 +84,7 @@ class Upstreams:
 
     def select(self, lookup: Lookup) -> Selection:
         """Begin choosing for one request; lookup gives its variables, for the hashing methods."""
-        tries = sum(not (state.peer.down or state.peer.drain) for state in self.peers)
-        return Selection(self, self._groups, self._balancer(lookup), tries)
+        return Selection(self, self._groups, self._balancer(lookup), self._tries)
 
     def _balancer(self, lookup: Lookup) -> Balancer:
         balance = self._balance

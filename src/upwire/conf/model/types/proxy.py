@@ -93,7 +93,8 @@ class ProxySettings:
     """What ngx_http_proxy_module does in a location; pass_ is None where it does not answer.
 
     set_headers: the fields sent upstream in nginx's order, its own defaults included; a template
-    that gives "" leaves the field out.
+    that gives "" leaves the field out. replaced_headers: their names in lower case, which no field
+    of the client's passes.
     hide_headers: lower-case names kept from the client, nginx's own list included.
     limit_rate: octets a second, with a unit; 0 or nothing is no limit. max_temp_file_octets: what a
     file may hold of a response that the client is slow to take, 0 for no file.
@@ -111,6 +112,7 @@ class ProxySettings:
     buffers: Buffers = Buffers(8, 4096)
     pass_request_headers: bool = True
     pass_request_body: bool = True
+    replaced_headers: frozenset[str] = frozenset()
     hide_headers: frozenset[str] = frozenset()
     ignore_headers: frozenset[str] = frozenset()
     redirects: tuple[ProxyRewrite, ...] = ()
