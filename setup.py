@@ -18,6 +18,7 @@ MODULES = (
     "upwire.net.websocket._receiver",
     "upwire.net.websocket.receive_queue",
     "upwire.wire._codec",
+    "upwire.wire._frame_counter",
     "upwire.wire._headers",
     "upwire.wire.websocket",
     "upwire.wire.http1._head_lines",

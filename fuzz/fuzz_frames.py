@@ -10,7 +10,8 @@ from functools import partial
 from driver import check_splits, run
 
 from upwire.errors import RemoteProtocolError
-from upwire.wire._codec import FrameCounter, FrameParser, build_frame, mask
+from upwire.wire._codec import FrameParser, build_frame, mask
+from upwire.wire._frame_counter import FrameCounter
 from upwire.wire.frames import build_close, parse_close
 
 KEY = b"\x37\xfa\x21\x3d"

@@ -24,7 +24,7 @@ from upwire.proxy.error_log import describe_error
 from upwire.proxy.request import ClientFacts, Request, UpstreamTry
 from upwire.proxy.upstream import PeerState
 from upwire.proxy.variables import CHANGING, look_up
-from upwire.wire._codec import FrameCounter
+from upwire.wire._frame_counter import FrameCounter
 from upwire.wire.frames import CloseCode
 from upwire.wire.handshake import is_upgrade_request
 

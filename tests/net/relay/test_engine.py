@@ -15,7 +15,8 @@ import pytest
 
 from kit.socket_stream import connected_sockets
 from upwire.net.relay import _engine
-from upwire.wire._codec import FrameCounter, build_frame
+from upwire.wire._codec import build_frame
+from upwire.wire._frame_counter import FrameCounter
 
 DESCRIPTORS = Path("/proc/self/fd")
 

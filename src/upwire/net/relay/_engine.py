@@ -48,9 +48,9 @@ if cython.compiled:
         send,
         shutdown,
     )
-    from cython.cimports.upwire.wire._codec import FrameCounter
+    from cython.cimports.upwire.wire._frame_counter import FrameCounter
 else:
-    from upwire.wire._codec import FrameCounter
+    from upwire.wire._frame_counter import FrameCounter
 
 SCRATCH_OCTETS = 256 * 1024
 """The most that one receive takes, and that waits for a connection which takes nothing.

@@ -15,7 +15,7 @@ from upwire.errors import StreamError
 from upwire.net.relay import _engine
 from upwire.net.relay.carrier import Observer, Side
 from upwire.net.stream import CLOSE_TIMEOUT_S, Stream
-from upwire.wire._codec import FrameCounter
+from upwire.wire._frame_counter import FrameCounter
 
 
 class EngineCarrier:

@@ -21,7 +21,8 @@ from upwire.net.relay.deadlines import Deadline, wait_until
 from upwire.net.relay.engine_carrier import EngineCarrier
 from upwire.net.relay.stream_carrier import StreamCarrier
 from upwire.net.stream import Stream
-from upwire.wire._codec import FrameCounter, build_frame, counting_head
+from upwire.wire._codec import build_frame
+from upwire.wire._frame_counter import FrameCounter, counting_head
 from upwire.wire.frames import CloseCode, Opcode, build_close
 
 CLOSE_TIMEOUT_S = 10.0

@@ -7,7 +7,7 @@ import asyncio
 from upwire.errors import StreamError
 from upwire.net.relay.carrier import Observer, Side
 from upwire.net.stream import Stream
-from upwire.wire._codec import FrameCounter
+from upwire.wire._frame_counter import FrameCounter
 
 
 class StreamCarrier:
