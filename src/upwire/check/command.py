@@ -6,12 +6,16 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
+from upwire.check.built import build_whole
+from upwire.check.explaining import explain
 from upwire.check.formats import to_github, to_json, to_sarif
 from upwire.check.mending import diff, mend, write
 from upwire.check.options import CheckOptions
 from upwire.check.reading import find_files, read
 from upwire.check.report import has_reached, report, show_text
+from upwire.check.routes_map import draw_map
 from upwire.check.verdict import Verdict, judge
+from upwire.conf.model import Config
 
 
 def main(options: CheckOptions) -> int:
@@ -21,6 +25,10 @@ def main(options: CheckOptions) -> int:
         verdicts = [_mend(path, options) for path in paths]
     else:
         verdicts = [_judge(path, options) for path in paths]
+    if options.map or options.explain:
+        for verdict in verdicts:
+            _print_built(build_whole(verdict), options)
+        return 0
     _print(verdicts, options)
     return int(has_reached(verdicts, options.least))
 
@@ -53,6 +61,16 @@ def _print_diff(lines: Iterable[str]) -> None:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode("latin-1"))
         sys.stdout.buffer.flush()
+
+
+def _print_built(config: Config, options: CheckOptions) -> None:
+    lines = (
+        explain(config, options.explain[0], options.explain[1])
+        if options.explain
+        else draw_map(config)
+    )
+    for line in lines:
+        print(show_text(line))
 
 
 def _print(verdicts: Sequence[Verdict], options: CheckOptions) -> None:

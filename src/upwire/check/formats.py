@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
-from upwire.check.report import line_of, show_text, span_of
+from upwire.check.report import line_of, show_text
 from upwire.check.target import show_version
 from upwire.check.verdict import Verdict
 from upwire.conf.audit import Edit, Finding, Severity
@@ -44,12 +44,12 @@ def to_github(verdicts: Sequence[Verdict]) -> Iterator[str]:
     """Yield a workflow command for each finding, which GitHub shows beside its line."""
     for verdict in verdicts:
         for finding in verdict.findings:
-            start, end = span_of(finding, line_of(finding, verdict.reading.sources))
+            start, end = _code_points(line_of(finding, verdict.reading.sources), finding)
             place = {
                 "file": show_text(finding.at.file),
                 "line": str(finding.at.line),
-                "col": str(start + 1),
-                "endColumn": str(max(end, start + 1)),
+                "col": str(start),
+                "endColumn": str(max(end - 1, start)),
                 "title": f"{finding.fault} {show_text(finding.message)}".strip(),
             }
             properties = ",".join(f"{name}={_escape(text, ',:')}" for name, text in place.items())
