@@ -94,8 +94,6 @@ _NOTES: dict[str, str] = {
         "certificates from variables are read for each handshake",
     ),
     "client_body_early_read": "contents are read when they are asked for",
-    "limit_rate": "clients get octets as fast as they take them",
-    "limit_rate_after": "clients get octets as fast as they take them",
     "keepalive_time": "a connection persists for as long as it is used, and `keepalive_requests`",
     "keepalive_min_timeout": "a worker that ends gives each idle connection half a second",
     "keepalive_disable": "old browsers' connections persist too",

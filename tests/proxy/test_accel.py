@@ -26,6 +26,14 @@ def test_where_to_redirect() -> None:
     assert accel.redirect_of(head(), proxy()) is None
 
 
+@pytest.mark.parametrize(("value", "rate"), [("1k", 1024), ("0", 0), ("fast", None)])
+def test_the_client_s_rate(value: str, rate: int | None) -> None:
+    asked = head(("X-Accel-Limit-Rate", value))
+    assert accel.limit_rate_of(asked, proxy()) == rate
+    assert accel.limit_rate_of(asked, proxy("proxy_ignore_headers X-Accel-Limit-Rate;")) is None
+    assert accel.limit_rate_of(head(), proxy()) is None
+
+
 def test_what_a_redirect_keeps() -> None:
     fields = [("Set-Cookie", "a"), ("X-Other", "b"), ("Set-Cookie", "c"), ("Content-Type", "d")]
     kept = [("Set-Cookie", "a"), ("Set-Cookie", "c"), ("Content-Type", "d")]

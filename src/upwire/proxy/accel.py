@@ -6,9 +6,11 @@ import re
 from urllib.parse import unquote_to_bytes
 
 from upwire.conf.model import ProxySettings
+from upwire.conf.values import parse_size
 from upwire.wire.http1 import ResponseHead
 
 _REDIRECT, _BUFFERING = "X-Accel-Redirect", "X-Accel-Buffering"
+_LIMIT_RATE = "X-Accel-Limit-Rate"
 # What the response to a redirect keeps of the one that asked for it, as nginx's table has it.
 _KEPT = frozenset(
     {"content-type", "set-cookie", "content-disposition", "cache-control", "expires"}
@@ -25,6 +27,14 @@ def redirect_of(head: ResponseHead, proxy: ProxySettings) -> str | None:
 def kept_fields(head: ResponseHead) -> list[tuple[str, str]]:
     """Return the fields that the response to a redirect gets too."""
     return [(name, value) for name, value in head.headers.items() if name.lower() in _KEPT]
+
+
+def limit_rate_of(head: ResponseHead, proxy: ProxySettings) -> int | None:
+    """Return how many octets a second the client may have; None where nothing is said of that."""
+    try:
+        return parse_size(_value(_LIMIT_RATE, head, proxy) or "")
+    except ValueError:
+        return None
 
 
 def split_uri(text: str) -> tuple[str, str] | None:

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from upwire.proxy.modules import addition, charset, gzip, headers, not_modified, ssi, sub_filter
+from upwire.proxy.modules import (
+    addition,
+    charset,
+    gzip,
+    headers,
+    not_modified,
+    ssi,
+    sub_filter,
+    write_filter,
+)
 from upwire.proxy.modules import range as byte_range
 from upwire.proxy.output import Filter, OutputHead, Sink
 from upwire.proxy.request import Request
@@ -26,7 +35,7 @@ CONTENT_FILTERS: tuple[Join, ...] = (
 )
 """These see the responses of each request, of subrequests too."""
 
-WIRE_FILTERS: tuple[Join, ...] = (gzip.join, byte_range.join)
+WIRE_FILTERS: tuple[Join, ...] = (gzip.join, byte_range.join, write_filter.join)
 """These see what goes to the client: the main request's response, with those inside it."""
 
 

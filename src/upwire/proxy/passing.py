@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from upwire.conf.values import parse_size
-from upwire.conf.variables import Template
 from upwire.errors import RemoteProtocolError, StreamError
 from upwire.net.http1 import HttpClientConnection
 from upwire.net.stream import WRITE_HIGH_OCTETS, Stream
@@ -16,6 +14,7 @@ from upwire.proxy import accel, failure
 from upwire.proxy.client_watch import ClientWatch
 from upwire.proxy.failure import TryFailed
 from upwire.proxy.headers import downstream_fields
+from upwire.proxy.modules.write_filter import read_octets
 from upwire.proxy.output import OutputHead
 from upwire.proxy.request import Handled, Outcome, Phase, Request, UpstreamTry
 from upwire.proxy.response import absolute_location, finish, flush, send, send_head
@@ -43,6 +42,9 @@ async def pass_on(request: Request, answer: Answer) -> Handled:
         request.added_fields += [("WWW-Authenticate", value) for value in challenges]
         answer.release()
         return head.status
+    rate = accel.limit_rate_of(head, proxy)
+    if rate is not None:
+        request.main.limit_rate = rate
     target = accel.redirect_of(head, proxy)
     if target is not None:
         answer.release()
@@ -97,10 +99,11 @@ async def _pass_content(request: Request, answer: Answer) -> None:
     """
     proxy = request.settings.proxy
     is_buffered = accel.is_buffered(answer.head, proxy)
-    is_watched = request.main is request and not proxy.ignore_client_abort
+    is_paced = bool(is_buffered and request.main.limit_rate)  # the filter for that watches then
+    is_watched = request.main is request and not proxy.ignore_client_abort and not is_paced
     client = request.http.stream if is_watched and request.http is not None else None
     read: Read = partial(_read, answer, proxy.read_timeout_s, client)
-    rate = octets_a_second(proxy.limit_rate, request) if is_buffered else 0
+    rate = read_octets(proxy.limit_rate, request) if is_buffered else 0
     if rate:
         read = PacedReader(read, rate, answer.http).read
     while octets := await read():
@@ -117,6 +120,8 @@ async def _pass_content(request: Request, answer: Answer) -> None:
 async def _send_ready(request: Request, octets: bytes) -> bytes:
     """Send what the client's connection takes without a wait, and return what it does not."""
     http = request.main.http
+    if request.main.limit_rate:
+        return octets
     while octets:
         piece = octets[:WRITE_HIGH_OCTETS]
         if http and http.stream.write_buffer_octets + len(piece) > WRITE_HIGH_OCTETS:
@@ -152,14 +157,6 @@ async def _read(answer: Answer, timeout_s: float, client: Stream | None) -> byte
         attempt.received_octets = http.received_octets
     attempt.response_octets += len(octets)
     return octets
-
-
-def octets_a_second(limit: Template | None, request: Request) -> int:
-    """Return what `proxy_limit_rate` gives for a request; 0, no limit, where it is no size."""
-    try:
-        return parse_size(limit.render(request.lookup)) if limit is not None else 0
-    except ValueError:
-        return 0
 
 
 class PacedReader:

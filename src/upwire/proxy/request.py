@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from upwire.conf.model import Location, LocationSettings, Server
+from upwire.conf.values import parse_size
 from upwire.net.http1 import HttpExchange
 from upwire.proxy.cycle import Cycle
 from upwire.proxy.output import NOWHERE, Sink
@@ -138,13 +139,16 @@ class Request:
     entry: the phase to go on from after a RESTART. is_last: the connection ends after nginx's own
     page. is_switched: a tunnel has begun, and ends the request. status_override: what `error_page`
     answers in an error's place.
+    redirect_cycles: how often there were too many redirects; a second time has no error page.
     variables: what `set`, `map` and named groups gave, which subrequests share.
+    limit_rate: octets a second for the client, 0 for any; None: `limit_rate` was not asked yet.
     main: the client's own request, itself where this is no subrequest; parent: what started one.
     output: the first of the response's filters. sink: what is behind the last of them: the client,
     or whoever wants a subrequest's response. inclusions: where subrequests that become a part of
     this response put theirs. is_head_only: of a subrequest, no content is wanted; wants_pages: it
     gets the pages of errors. level: how many requests this one is inside of. beside: subrequests
-    that run while this one is answered. runner: answers a subrequest.
+    that run while this one is answered. runner: answers a subrequest. subrequests: how many were
+    begun, of the main request.
     """
 
     __slots__ = (
@@ -175,6 +179,7 @@ class Request:
         "is_switched",
         "is_uri_changed",
         "level",
+        "limit_rate",
         "location",
         "look_up",
         "main",
@@ -185,6 +190,7 @@ class Request:
         "passed_is_chunked",
         "passed_octets",
         "passed_request",
+        "redirect_cycles",
         "redirect_to",
         "reply",
         "request_id",
@@ -194,6 +200,7 @@ class Request:
         "sink",
         "started_s",
         "status_override",
+        "subrequests",
         "target",
         "tries",
         "upstream_fields",
@@ -234,6 +241,7 @@ class Request:
         self.variables: dict[str, str | None] = {}
         self.started_s = time.time()
         self.reply = Reply()
+        self.limit_rate: int | None = None
         self.output: Sink = NOWHERE
         self.sink: Sink = NOWHERE
         self.inclusions: Sink = NOWHERE
@@ -250,11 +258,13 @@ class Request:
         self.body: Body | None = None
         self.at_end: list[Callable[[], None]] = []
         self.beside: list[asyncio.Task[Request]] = []
+        self.subrequests = 0
         self.request_id = ""
         self.body_octets = 0
         self.added_fields: list[tuple[str, str]] = []
         self.redirect_to = ""
         self.internal_redirects = 0
+        self.redirect_cycles = 0
         self.is_internal = False
         self.is_uri_changed = False
         self.entry = Phase.POST_READ
@@ -302,12 +312,20 @@ class Request:
                 self.variables[name] = captures.values[number]
 
     def assign(self, name: str, value: str) -> None:
-        """Give a variable a value, as `set` does; $args is the request's own query."""
+        """Give a variable a value, as `set` does; $args and $limit_rate change the request."""
         if name == "args":
             self.args = value
             self.is_uri_changed = True
+        elif name == "limit_rate":
+            self._assign_limit_rate(value)
         else:
             self.variables[name] = value
+
+    def _assign_limit_rate(self, value: str) -> None:
+        try:
+            self.main.limit_rate = parse_size(value)
+        except ValueError:
+            self.log("error", f'invalid $limit_rate "{value}"')
 
     def settle(self, location: Location | None) -> None:
         """Answer with the settings of location, None for the server's own."""
@@ -337,6 +355,8 @@ class Request:
         self.internal_redirects += 1
         if self.internal_redirects > INTERNAL_REDIRECTS_MAX:
             self.log("error", "rewrite or internal redirection cycle")
+            self.internal_redirects = 0
+            self.redirect_cycles += 1
             return 500
         return Outcome.RESTART
 

@@ -249,6 +249,7 @@ READERS: dict[str, Reader] = {
     "document_root": _document_root,
     "document_uri": lambda request: request.uri,
     "host": lambda request: request.host or request.server_name,
+    "limit_rate": lambda request: str(request.main.limit_rate or 0),
     "hostname": lambda _: socket.gethostname(),
     "https": lambda request: "on" if request.client.is_tls else "",
     "is_request_port": lambda request: ":" if request.host_port else "",

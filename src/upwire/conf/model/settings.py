@@ -92,6 +92,8 @@ def _with_connection(
         client_max_body_octets=scope.offset("client_max_body_size"),
         client_body_timeout_s=scope.time_s("client_body_timeout"),
         send_timeout_s=scope.time_s("send_timeout"),
+        limit_rate=_read_template(scope, "limit_rate", assembly),
+        limit_rate_after=_read_template(scope, "limit_rate_after", assembly),
         keepalive_timeout_s=keepalive_s,
         keepalive_header_s=header_s,
         keepalive_requests=scope.number("keepalive_requests"),
@@ -135,6 +137,11 @@ def _with_filters(settings: LocationSettings, scope: Scope, assembly: Assembly) 
         if_modified_since=scope.text("if_modified_since").lower(),
         subrequest_output_octets=scope.octets("subrequest_output_buffer_size"),
     )
+
+
+def _read_template(scope: Scope, name: str, assembly: Assembly) -> Template | None:
+    directive = scope.one(name)
+    return assembly.template(directive.args[0]) if directive is not None else None
 
 
 def _read_max_ranges(scope: Scope) -> int | None:
