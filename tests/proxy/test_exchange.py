@@ -111,6 +111,14 @@ def test_answers(tmp_path: Path, directives: str, target: str, expected: tuple[i
         ("error_page 404 /missing; location / { return 404; }", 404),
         ("error_page 404 @gone;", 500),
         ("error_page 404 /a; recursive_error_pages on; location / { return 404; }", 500),
+        (
+            "error_page 500 /a; recursive_error_pages on; location / { return 500; }",
+            500,
+        ),
+        (
+            "error_page 500 =418 /e; location / { rewrite ^ / last; } location /e { return 200; }",
+            418,
+        ),
         ("location / { internal; return 200 x; }", 404),
         ("location / { fastcgi_pass 127.0.0.1:1; }", 501),
         ("client_max_body_size 1; location / { return 200 x; }", 413),

@@ -14,7 +14,14 @@ from upwire.proxy import exchange
 from upwire.proxy.output import Memory
 from upwire.proxy.request import Handled, Outcome, Phase, Request
 from upwire.proxy.response import finish, respond, send, start_response
-from upwire.proxy.subrequest import LEVELS_MAX, SubrequestCycle, fetch, fetch_beside, include
+from upwire.proxy.subrequest import (
+    LEVELS_MAX,
+    SUBREQUESTS_MAX,
+    SubrequestCycle,
+    fetch,
+    fetch_beside,
+    include,
+)
 
 SITE = LISTENING.format(
     directives="location /in { return 200 $request_method-$uri-$args-$request_uri; } location / { }"
@@ -109,6 +116,17 @@ def test_levels_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert run(tmp_path, monkeypatch, handler).status == 204
     assert levels == list(range(LEVELS_MAX + 1))
     assert "subrequests cycle while processing" in (tmp_path / "error.log").read_text()
+
+
+def test_there_are_no_more_than_so_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def handler(request: Request) -> Handled:
+        request.subrequests = SUBREQUESTS_MAX - 1
+        await fetch(request, "/in")
+        with pytest.raises(SubrequestCycle):
+            await fetch(request, "/in")
+        return 204
+
+    assert run(tmp_path, monkeypatch, handler).status == 204
 
 
 @pytest.mark.parametrize("is_cut", [False, True])

@@ -61,7 +61,7 @@ def has_error_page(request: Request, status: int) -> bool:
 
 
 def _find_page(request: Request, status: int) -> ErrorPage | None:
-    if request.is_error_page or not request.uri:
+    if request.is_error_page or not request.uri or request.redirect_cycles > 1:
         return None
     for page in request.settings.error_pages:
         if page.status == status:

@@ -14,9 +14,12 @@ from upwire.proxy.request import Request
 LEVELS_MAX = 50
 """nginx's limit on subrequests inside one another."""
 
+SUBREQUESTS_MAX = 64535
+"""How many one request may have in all: a page that includes itself twice has 2**50 otherwise."""
+
 
 class SubrequestCycle(Exception):
-    """Subrequests are nested deeper than LEVELS_MAX."""
+    """Subrequests are nested deeper than LEVELS_MAX, or more than SUBREQUESTS_MAX."""
 
 
 async def fetch(
@@ -31,7 +34,7 @@ async def fetch(
     """Ask for a path, and return the subrequest when it is answered; its content goes to sink.
 
     is_head_only: no content is wanted. wants_pages: a status without a content gets its page, or
-    what `error_page` says. Raises SubrequestCycle where there are too many levels.
+    what `error_page` says. Raises SubrequestCycle where there are too many.
     """
     task = _start(parent, uri, args, sink, is_head_only=is_head_only, wants_pages=wants_pages)
     return await task
@@ -64,7 +67,8 @@ def _start(
     wants_pages: bool = True,
     is_clone: bool = False,
 ) -> asyncio.Task[Request]:
-    if parent.level >= LEVELS_MAX:
+    parent.main.subrequests += 1
+    if parent.level >= LEVELS_MAX or parent.main.subrequests > SUBREQUESTS_MAX:
         parent.log("error", f'subrequests cycle while processing "{uri}"')
         raise SubrequestCycle(uri)
     subrequest = parent.make_subrequest(uri, args)
