@@ -73,6 +73,7 @@ def show(folder: Path, page: str, target: str = "/page.html", directives: str = 
         ('<!--#config timefmt="%s" --><!--#if expr="$date_gmt = /^\\d+\\$/" -->y<!--#endif -->',
          "y"),
         ('<!--#config timefmt="T" --><!--#echo var="date_local" -->', "T"),
+        ('<!--#config timefmt="T\0x" --><!--#echo var="date_gmt" -->', "T"),
         ("<!--#echo -->", ERROR),
         ('<!--#echo var="uri" x="y" -->', ERROR),
         ('<!--#echo var="' + "x" * 256 + '" -->', ERROR),

@@ -60,6 +60,12 @@ def test_what_is_no_command(octets: bytes) -> None:
     assert list(Scanner().feed(octets + b"x")) == [BROKEN, b"x"]
 
 
+def test_a_value_without_an_end_is_looked_through_once() -> None:
+    scanner = Scanner()
+    broken = b'<!--#a b="' + b"-->" * 100_000  # looked for again at each "-->", this takes minutes
+    assert list(scanner.feed(broken)) == [BROKEN]
+
+
 def test_a_command_without_an_end() -> None:
     scanner = Scanner()
     assert list(scanner.feed(b"a<!--#echo ")) == [b"a"]

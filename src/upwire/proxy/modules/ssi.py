@@ -327,10 +327,9 @@ class _Counter(Sink):
 
 
 def show_time(request: Request, *, is_gmt: bool) -> str:
-    """Return the time as `timefmt` has it, for $date_gmt and $date_local."""
+    """Return the time as `timefmt` has it up to a NUL, for $date_gmt and $date_local."""
     now = request.cycle.wall_clock()
-    if request.ssi.time_format == "%s":
+    time_format = request.ssi.time_format.partition("\0")[0]
+    if time_format == "%s":
         return str(int(now))
-    return time.strftime(
-        request.ssi.time_format, time.gmtime(now) if is_gmt else time.localtime(now)
-    )
+    return time.strftime(time_format, time.gmtime(now) if is_gmt else time.localtime(now))

@@ -15,12 +15,10 @@ _COMMAND = re.compile(
     + rb"))*)\s*-->",
     re.DOTALL,
 )
-_OPEN_VALUE = re.compile(
-    rb"<!--#\s*[A-Za-z]+(?:\s+[A-Za-z_]+\s*=\s*(?:"
-    + _VALUE
-    + rb"))*\s+[A-Za-z_]+\s*=\s*(?:\"(?:[^\"\\]|\\.)*\\?|'(?:[^'\\]|\\.)*\\?)",
-    re.DOTALL,
+_WHOLE_VALUES = re.compile(
+    rb"<!--#\s*[A-Za-z]+(?:\s+[A-Za-z_]+\s*=\s*(?:" + _VALUE + rb"))*", re.DOTALL
 )
+_OPEN_VALUE = re.compile(rb"\s+[A-Za-z_]+\s*=\s*[\"']")
 _PARAMETER = re.compile(rb"([A-Za-z_]+)\s*=\s*(" + _VALUE + rb")", re.DOTALL)
 _COMMAND_OCTETS_MAX = 16 * 1024
 
@@ -78,12 +76,12 @@ def _find_end(octets: bytes, start: int) -> int | None:
     "-->" inside a value ends nothing.
     """
     at = start
-    while (found := octets.find(_END, at)) >= 0:
-        end = found + len(_END)
-        if not _OPEN_VALUE.fullmatch(octets, start, end):
-            return end
-        at = found + 1
-    return None
+    if whole := _WHOLE_VALUES.match(octets, start):
+        at = whole.end()
+        if _OPEN_VALUE.match(octets, at):
+            return None
+    found = octets.find(_END, at)
+    return found + len(_END) if found >= 0 else None
 
 
 def _read(octets: bytes) -> Command:
