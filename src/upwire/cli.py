@@ -25,6 +25,8 @@ from upwire.errors import LocalProtocolError, RemoteProtocolError, UpwireError
 from upwire.generate import command as config
 from upwire.generate.options import ConfigOptions
 from upwire.load import command as bench
+from upwire.probe import command as probe
+from upwire.probe.options import ProbeOptions
 from upwire.proxy import process
 from upwire.version import __version__
 from upwire.wire import _codec
@@ -49,6 +51,7 @@ COMMANDS = (
     Command("proxy", "run the reverse proxy", process.ProxyOptions, process.main),
     Command("check", "say what is wrong with an nginx.conf", CheckOptions, check.main),
     Command("config", "write the nginx.conf of a site", ConfigOptions, config.main),
+    Command("probe", "say what is wrong with a live WebSocket", ProbeOptions, probe.main),
     Command("connect", "talk to a WebSocket server", terminal.ConnectOptions, terminal.main),
     Command("bench", "put a WebSocket server under load", bench.BenchOptions, bench.main),
 )

@@ -1,0 +1,61 @@
+"""Finds a fault that was seen live in the nginx.conf that made it."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from upwire.conf.audit import audit, make_site
+from upwire.conf.audit import finding as audited
+from upwire.conf.directives import Version
+from upwire.conf.syntax import load
+from upwire.errors import LocalProtocolError
+from upwire.probe.evidence import Finding, Place
+
+_PLACES_MAX = 3
+_SERVER = re.compile(r"nginx/([0-9]{1,4})\.([0-9]{1,4})\.([0-9]{1,4})")
+
+
+def read_version(server: str) -> Version | None:
+    """Return the version that a Server field tells, None where it tells none."""
+    found = _SERVER.search(server)
+    return None if found is None else (int(found[1]), int(found[2]), int(found[3]))
+
+
+def place(findings: Sequence[Finding], path: str, version: Version | None) -> list[Finding]:
+    """Return the findings with the places of the file that have their faults, or suspected ones.
+
+    Raises LocalProtocolError where the file cannot be read.
+    """
+    known = _audit(path, version)
+    return [replace(finding, places=_places(finding, known)) for finding in findings]
+
+
+def _audit(path: str, version: Version | None) -> list[audited.Finding]:
+    sources: dict[str, str] = {}
+
+    def read(name: str) -> bytes:
+        octets = Path(name).read_bytes()
+        sources[name] = octets.decode("latin-1")
+        return octets
+
+    try:
+        read(path)
+    except OSError as error:
+        raise LocalProtocolError(f"--conf {path}: {error.strerror or error}") from error
+    tree = load(path, read, glob.iglob)
+    return list(audit(make_site(tree.directives, version=version, sources=sources)))
+
+
+def _places(finding: Finding, known: Sequence[audited.Finding]) -> tuple[Place, ...]:
+    """The fault's own places first, then those of what it may be as well."""
+    numbers = (finding.fault, *finding.suspects) if finding.fault else finding.suspects
+    found = sorted(
+        (one for one in known if one.fault in numbers), key=lambda one: numbers.index(one.fault)
+    )
+    return tuple(
+        Place(one.fault, one.at.file, one.at.line, one.message) for one in found[:_PLACES_MAX]
+    )

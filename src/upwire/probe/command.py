@@ -1,0 +1,82 @@
+"""`upwire probe`: says step by step what is wrong with a live endpoint.
+
+Exit status 0: nothing worse than a note; 1: findings; 2: the endpoint cannot be reached, or the
+options are none.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from upwire.errors import LocalProtocolError, UpwireError, printable
+from upwire.net.loop import run_in_loop
+from upwire.probe import report
+from upwire.probe.blame import place, read_version
+from upwire.probe.echo_backend import serve_until_cancelled
+from upwire.probe.evidence import Evidence, Finding
+from upwire.probe.gathering import Step, gather
+from upwire.probe.hops import Budget
+from upwire.probe.options import ProbeOptions
+from upwire.probe.verdicts import judge
+
+_UNUSABLE = 2
+_LONG_LADDER_S = 60.0
+
+
+def main(options: ProbeOptions) -> int:
+    """Probe a URL and print what was found, or be a backend that shows what arrives."""
+    if options.echo_backend is not None:
+        run_in_loop(serve_until_cancelled(options.host, options.echo_backend))
+        return 0
+    _allow_long_ladder(options)
+    try:
+        return _probe(options)
+    except UpwireError as error:
+        print(f"upwire probe: {printable(str(error))}", file=sys.stderr)
+        return _UNUSABLE
+
+
+def _probe(options: ProbeOptions) -> int:
+    started_s = time.monotonic()
+    budget = Budget(options.connections_max)
+    steps: list[Step] = []
+
+    def tell(step: Step) -> None:
+        steps.append(step)
+        if not options.json:
+            print(report.show_step(step), flush=True)
+
+    if not options.json:
+        print(f"probing {printable(options.url or '')}, over at most {budget.limit} connections")
+    evidence = run_in_loop(gather(options, budget, tell))
+    findings = _conclude(options, evidence)
+    if options.json:
+        print(report.to_json(evidence, steps, findings, budget.used))
+    else:
+        _print(evidence, findings)
+        print(report.show_counts(findings, budget.used, time.monotonic() - started_s))
+    return 0 if report.is_clean(findings) else 1
+
+
+def _conclude(options: ProbeOptions, evidence: Evidence) -> list[Finding]:
+    findings = judge(evidence)
+    if options.conf is None:
+        return findings
+    return place(findings, options.conf, read_version(evidence.base.field("Server")))
+
+
+def _print(evidence: Evidence, findings: list[Finding]) -> None:
+    lines = ["", *report.show_heads(evidence.base), "", *report.show_findings(findings)]
+    print("\n".join(lines))
+
+
+def _allow_long_ladder(options: ProbeOptions) -> None:
+    """Ask before more than a minute of silence; nobody to ask is no."""
+    if options.idle is None or options.idle <= _LONG_LADDER_S or options.yes:
+        return
+    if sys.stdin.isatty():
+        print(f"Keep silent for {options.idle:g} s? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+            return
+    raise LocalProtocolError("--idle of more than a minute needs --yes")
