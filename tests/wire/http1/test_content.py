@@ -125,14 +125,20 @@ class TestRequestFraming:
 
     @pytest.mark.parametrize(
         "values",
-        [["gzip, chunked"], ["gzip", "chunked"], ["identity"], ["chunked;q=1"], ["xchunked"]],
+        [["gzip, chunked"], ["identity"], ["chunked;q=1"], ["xchunked"]],
     )
     def test_unknown_codings(self, values: list[str]) -> None:
         with pytest.raises(RemoteProtocolError, match="unknown") as caught:
             request_framing(request(*((TE, value) for value in values)))
         assert caught.value.status == 501
 
-    @pytest.mark.parametrize("values", [["chunked, chunked"], ["chunked", "chunked"], [""]])
+    @pytest.mark.parametrize("values", [["chunked", "chunked"], ["gzip", "chunked"], ["", ""]])
+    def test_one_line_names_the_codings(self, values: list[str]) -> None:
+        with pytest.raises(RemoteProtocolError, match="comes twice") as caught:
+            request_framing(request(*((TE, value) for value in values)))
+        assert caught.value.status == 400
+
+    @pytest.mark.parametrize("values", [["chunked, chunked"], [""]])
     def test_chunked_is_applied_once(self, values: list[str]) -> None:
         with pytest.raises(RemoteProtocolError, match="exactly once") as caught:
             request_framing(request(*((TE, value) for value in values)))

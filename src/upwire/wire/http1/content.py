@@ -255,6 +255,8 @@ def _declared_framing(version: Version, headers: Headers) -> Framing | None:
     if lengths:
         raise RemoteProtocolError("both Transfer-Encoding and Content-Length", "RFC 9112 §6.1")
     codings = tokens(headers, "Transfer-Encoding")
+    if len(headers.get_all("Transfer-Encoding")) > 1:  # refused as nginx does, whatever they say
+        raise RemoteProtocolError("Transfer-Encoding comes twice", "RFC 9112 §6.1")
     if codings == ["chunked"]:
         return CHUNKED
     unknown = [coding for coding in codings if coding != "chunked"]
