@@ -53,7 +53,7 @@ def run(folder: Path, http: str, act: Act, *, connections: int = 256, **given: s
     (folder / "nginx.conf").write_text(conf)
     options = ProxyOptions(conf=str(folder / "nginx.conf"), **given)  # type: ignore[arg-type]  # all are texts
 
-    async def inner() -> None:
+    async def inner() -> Service:
         service = Service(options, load(options))
         service.open()
         worker = Worker(service)
@@ -63,9 +63,9 @@ def run(folder: Path, http: str, act: Act, *, connections: int = 256, **given: s
         finally:
             worker.stop(is_graceful=False)
             await serving
-            service.close()
+        return service
 
-    asyncio.run(inner())
+    asyncio.run(inner()).close()  # behind the loop, as a worker does
     return (folder / "error.log").read_text()
 
 
@@ -74,6 +74,22 @@ def test_a_proxy_serves_until_it_is_stopped(tmp_path: Path) -> None:
         assert (await get(port)).content == b"one"
 
     run(tmp_path, ONE, act)
+
+
+def test_idle_connections_to_upstreams_end_with_the_loop(tmp_path: Path) -> None:
+    http = "keepalive_timeout 75s; upstream u {{ server 127.0.0.1:{port}; keepalive 4; }} " + ONE
+    http += (
+        "server {{ listen unix:{folder}/sock; location / {{ proxy_pass http://u; "
+        'proxy_http_version 1.1; proxy_set_header Connection ""; }} }}'
+    )
+
+    async def act(worker: Worker, port: int) -> None:
+        assert (await get(port, unix=str(tmp_path / "sock"))).content == b"one"
+        idle = worker.service.cycle.upstreams["u"].idle
+        assert idle is not None
+        assert len(idle) == 1
+
+    run(tmp_path, http, act)
 
 
 def test_a_reload_changes_what_is_open(tmp_path: Path) -> None:

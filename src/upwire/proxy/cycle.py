@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from upwire.conf.model import (
     AccessLog,
@@ -46,6 +47,9 @@ from upwire.proxy.upstream import (
     Upstreams,
 )
 from upwire.proxy.zone import Zones
+
+if TYPE_CHECKING:
+    from upwire.proxy.exchange import Plan
 
 Resolve = Callable[[str], Sequence[str]]
 """A host name to its literal addresses; OSError where there are none."""
@@ -106,6 +110,7 @@ class Cycle:
         "files",
         "limit_zones",
         "log",
+        "plans",
         "prefix",
         "resolve",
         "router",
@@ -138,6 +143,8 @@ class Cycle:
         self._users = 0
         self._is_retired = False
         self.router = Router(config)
+        self.plans: dict[int, Plan] = {}
+        """By the id() of their settings: the handlers that requests have to meet."""
         try:
             default = ErrorLog(around.error_log or STDERR, _DEFAULT_LEVEL)
             defaults = config.main.error_logs or (default,)
@@ -241,6 +248,12 @@ class Cycle:
         for live in self._live_peers:
             live.start()
 
+    def close_idle(self) -> None:
+        """Close the idle connections to upstreams; their loop has to run."""
+        for upstreams in self.upstreams.values():
+            if upstreams.idle is not None:
+                upstreams.idle.close()
+
     @staticmethod
     def wall_clock() -> float:
         """Return the seconds since 1970."""
@@ -248,9 +261,7 @@ class Cycle:
 
     def close(self) -> None:
         """Close the logs and the idle connections; requests still in flight log no more."""
-        for upstreams in self.upstreams.values():
-            if upstreams.idle is not None:
-                upstreams.idle.close()
+        self.close_idle()
         for live in self._live_peers:
             live.close()
         for open_files in self._open_log_files.values():

@@ -124,8 +124,13 @@ class Service:
         for cycle in (self.cycle, *self._retired):
             cycle.tick()
 
+    def close_idle(self) -> None:
+        """Close the idle connections to upstreams, as long as the loop runs."""
+        for cycle in (self.cycle, *self._retired):
+            cycle.close_idle()
+
     def close(self) -> None:
-        """Close the logs and the idle connections, when nothing is served any more."""
+        """Close the logs, when nothing is served any more."""
         for cycle in (self.cycle, *self._retired):
             cycle.close()
 

@@ -96,6 +96,7 @@ class Worker:
             await self._end()
         finally:
             ticking.cancel()
+            service.close_idle()
             for number in acts:
                 loop.remove_signal_handler(number)
 
