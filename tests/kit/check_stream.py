@@ -256,6 +256,15 @@ async def check_a_sink_may_leave(near: Stream, far: Stream) -> None:
     assert await near.read(timeout_s=DEADLINE_S) == b"pulled"
 
 
+async def check_the_end_is_told_past_unread_octets(near: Stream, far: Stream) -> None:
+    ended = asyncio.Event()
+    near.on_end = ended.set
+    far.write(b"early")
+    far.close()
+    await ended.wait()
+    assert await near.read() == b"early"
+
+
 async def check_half_close(near: Stream, far: Stream) -> None:
     assert near.can_write_eof
     near.write(b"question")
@@ -290,5 +299,6 @@ CHECKS: tuple[Check, ...] = (
     check_push_delivers_all_in_order,
     check_a_paused_sink_holds_the_peer,
     check_a_sink_may_leave,
+    check_the_end_is_told_past_unread_octets,
 )
 HALF_CLOSE_CHECKS: tuple[Check, ...] = (check_half_close,)

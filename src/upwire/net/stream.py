@@ -14,6 +14,7 @@ import math
 import os
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from upwire.errors import LocalProtocolError, StreamError
@@ -86,6 +87,7 @@ class Stream(asyncio.Protocol):
         "_unread_octets",
         "keeper",
         "local_address",
+        "on_end",
         "peer_address",
         "tls",
     )
@@ -117,6 +119,8 @@ class Stream(asyncio.Protocol):
         self.local_address: Address = ""
         self.keeper: Keeper | None = None
         """Who closes it when it has done its part; None where that is up to whoever has it."""
+        self.on_end: Callable[[], None] | None = None
+        """Called at the peer's end and at the loss, whoever reads, and however far."""
         self.tls: ssl.SSLObject | None = None
         """The TLS session; None in the clear."""
 
@@ -388,6 +392,8 @@ class Stream(asyncio.Protocol):
             self._wake_drainers()
         self._wake_reader()
         self._deliver()
+        if self.on_end is not None:
+            self.on_end()
         return can_go_on
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -404,6 +410,8 @@ class Stream(asyncio.Protocol):
         for waiter in self._closers:
             wake(waiter)
         self._deliver()
+        if self.on_end is not None:
+            self.on_end()
 
     def pause_writing(self) -> None:
         """Called by the transport when WRITE_HIGH_OCTETS wait to be sent."""
