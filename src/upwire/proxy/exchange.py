@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 
+from upwire.conf.model import LocationSettings
 from upwire.conf.regex import RegexFailed
 from upwire.errors import RemoteProtocolError, StreamError
 from upwire.proxy.body import is_too_large
@@ -35,6 +36,7 @@ from upwire.wire.fields import Headers
 _METHOD = re.compile(r"[A-Z_-]+")
 
 Handler = Callable[[Request], Awaitable[Handled]]
+Plan = tuple[tuple[Phase, tuple[Handler, ...]], ...]
 
 
 async def find_config(request: Request) -> Handled:
@@ -67,14 +69,15 @@ async def refuse_unknown_handler(request: Request) -> Handled:
 
     The files below root, which come last, would show a FastCGI program's source.
     """
-    handler = request.settings.handler
-    if handler in (None, "proxy_pass", "stub_status"):
-        return None
-    request.log("error", f'"{handler}" is not acted on')
+    request.log("error", f'"{request.settings.handler}" is not acted on')
     return 501
 
 
-PHASES: tuple[tuple[Phase, tuple[Handler, ...]], ...] = (
+def _has_unknown_handler(settings: LocationSettings) -> bool:
+    return settings.handler not in (None, "proxy_pass", "stub_status")
+
+
+PHASES: Plan = (
     (Phase.POST_READ, (realip.change_address,)),
     (Phase.SERVER_REWRITE, (rewrite.run_for_server,)),
     (Phase.FIND_CONFIG, (find_config,)),
@@ -95,6 +98,19 @@ PHASES: tuple[tuple[Phase, tuple[Handler, ...]], ...] = (
     ),
 )
 """Every handler that a request meets, in the order of Phase, until one of them answers."""
+
+_NEEDS: dict[Handler, Callable[[LocationSettings], object]] = {
+    realip.change_address: lambda settings: settings.real_ip,
+    limit_req.check: lambda settings: settings.limit_req.limits,
+    limit_conn.check: lambda settings: settings.limit_conn.limits,
+    access.check: lambda settings: settings.access,
+    auth_basic.check: lambda settings: settings.auth_basic,
+    auth_request.check: lambda settings: settings.auth_request.uri,
+    try_files.choose: lambda settings: settings.try_files,
+    mirror.copy: lambda settings: settings.mirror.uris,
+    refuse_unknown_handler: _has_unknown_handler,
+}
+"""Where these settings are not, a handler has nothing to do, and no request meets it."""
 
 _UNIQUE = frozenset(
     {
@@ -246,7 +262,13 @@ async def go_on(request: Request, handled: Handled) -> Handled:
 async def run_phases(request: Request) -> Handled:
     """Run the handlers from the request's `entry` on until one answers; 404 where none does."""
     try:
-        for phase, handlers in PHASES[request.entry.value - 1 :]:
+        settings = request.settings
+        plan = _plan(request)
+        for at in range(request.entry.value - 1, len(plan)):
+            if request.settings is not settings:
+                settings = request.settings
+                plan = _plan(request)
+            phase, handlers = plan[at]
             if phase is Phase.ACCESS:
                 handled = await _check_access(request, handlers)
                 if handled is not None:
@@ -261,6 +283,24 @@ async def run_phases(request: Request) -> Handled:
     except Refused as refused:
         return refused.status
     return 404
+
+
+def _plan(request: Request) -> Plan:
+    """Return PHASES with those handlers alone that the request's settings need."""
+    settings = request.settings
+    plan = request.cycle.plans.get(id(settings))
+    if plan is None:
+        plan = tuple(
+            (phase, tuple(one for one in handlers if _is_needed(one, settings)))
+            for phase, handlers in PHASES
+        )
+        request.cycle.plans[id(settings)] = plan
+    return plan
+
+
+def _is_needed(handler: Handler, settings: LocationSettings) -> bool:
+    needs = _NEEDS.get(handler)
+    return needs is None or bool(needs(settings))
 
 
 async def _check_access(request: Request, handlers: tuple[Handler, ...]) -> Handled:
