@@ -98,7 +98,6 @@ _NOTES: dict[str, str] = {
     "keepalive_min_timeout": "a worker that ends gives each idle connection half a second",
     "keepalive_disable": "old browsers' connections persist too",
     "reset_timedout_connection": "connections end with FIN, not with RST",
-    "chunked_transfer_encoding": "HTTP/1.1 clients get contents of unknown length in chunks",
     "early_hints": "a 103 of an upstream is dropped",
     "post_action": "no request follows another",
     "debug_connection": "`error_log ... debug` is for all clients",

@@ -160,13 +160,12 @@ def _complete(request: Request, head: OutputHead) -> ResponseHead:
     if "Date" not in fields:
         lines.append(("Date", http_date(request.cycle.wall_clock())))
     lines.extend(fields.items())
-    is_trailed = head.expects_trailers and head.has_content and request.head.version >= (1, 1)
+    may_chunk = _may_chunk(request)
+    is_trailed = head.expects_trailers and head.has_content and may_chunk
     if head.length is not None and not is_trailed:
         lines.append(("Content-Length", str(head.length)))
     if "Connection" not in fields:
-        is_framed = (
-            head.length is not None or not head.has_content or request.head.version >= (1, 1)
-        )
+        is_framed = head.length is not None or not head.has_content or may_chunk
         lines.extend(_persistence_fields(request, is_framed=is_framed))
     reason = phrase(head.status) if head.reason is None else head.reason
     return ResponseHead(head.status, reason, (1, 1), Headers(lines))
@@ -196,6 +195,14 @@ def absolute_location(request: Request, path: str) -> str:
     is_default = port == (443 if request.client.is_tls else 80)
     suffix = f":{port}" if settings.port_in_redirect and port and not is_default else ""
     return f"{request.scheme}://{host}{suffix}{path}"
+
+
+def _may_chunk(request: Request) -> bool:
+    """Whether the content may be chunked; `chunked_transfer_encoding off` tells the connection."""
+    is_on = request.settings.chunked_transfer_encoding
+    if not is_on and request.http is not None and request.main is request:
+        request.http.may_chunk = False
+    return is_on and request.head.version >= (1, 1)
 
 
 def _persistence_fields(request: Request, *, is_framed: bool) -> list[tuple[str, str]]:

@@ -184,6 +184,16 @@ def test_a_handler_may_close() -> None:
     assert converse(GET * 2, handler).count(b"HTTP/1.1 200") == 1
 
 
+def test_a_handler_may_do_without_chunks() -> None:
+    async def handler(exchange: HttpExchange) -> None:
+        exchange.may_chunk = False
+        await exchange.start(ResponseHead(200, "OK"), b"all")
+        await exchange.finish()
+        assert not exchange.is_persistent
+
+    assert converse(GET * 2, handler) == b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall"
+
+
 def test_content_comes_with_its_framing_taken_off() -> None:
     seen: list[object] = []
 

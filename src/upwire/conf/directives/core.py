@@ -120,7 +120,7 @@ ROWS: list[DirectiveSpec] = [
     D("server_tokens", HSL, ENUM, "on", choices=("off", "on", "build"), acted=True),
     D("if_modified_since", HSL, ENUM, "exact", choices=("off", "exact", "before"), acted=True),
     D("max_ranges", HSL, NUMBER, acted=True),
-    D("chunked_transfer_encoding", HSL, FLAG, "on"),
+    D("chunked_transfer_encoding", HSL, FLAG, "on", acted=True),
     D("etag", HSL, FLAG, "on", acted=True),
     D("early_hints", HSL, arity="1+", inherits=ARRAY, since=(1, 29, 0)),
     D("error_page", HSL | LIF, arity="2+", inherits=ARRAY, acted=True),

@@ -92,6 +92,7 @@ def _with_connection(
         client_max_body_octets=scope.offset("client_max_body_size"),
         client_body_timeout_s=scope.time_s("client_body_timeout"),
         send_timeout_s=scope.time_s("send_timeout"),
+        chunked_transfer_encoding=scope.flag("chunked_transfer_encoding"),
         limit_rate=_read_template(scope, "limit_rate", assembly),
         limit_rate_after=_read_template(scope, "limit_rate_after", assembly),
         keepalive_timeout_s=keepalive_s,

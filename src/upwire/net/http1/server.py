@@ -86,6 +86,8 @@ class HttpExchange:
         """Whether the client lets the connection persist."""
         self.is_persistent = True
         """Whether the client was told that another request may follow."""
+        self.may_chunk = head.version >= (1, 1)
+        """Whether content of unknown length may be chunked; else the connection ends it."""
         self._reader = connection._reader
         self._writer: ContentWriter | None = None
         self._wants_continue = (  # RFC 9110 §10.1.1
@@ -254,15 +256,14 @@ class HttpExchange:
     def _frame(self, head: ResponseHead) -> tuple[ResponseHead, Framing]:
         """Add the fields that frame the content and say whether the connection persists."""
         changes: dict[str, str | None] = {}
-        is_chunkable = self.head.version >= (1, 1)
         sent = head
-        if not is_chunkable and "Transfer-Encoding" in head.headers:
+        if not self.may_chunk and "Transfer-Encoding" in head.headers:
             sent = _with_fields(head, {"Transfer-Encoding": None})  # RFC 9112 §6.1
         try:
             framing = response_framing(sent, self.head.method)
         except RemoteProtocolError as error:
             raise LocalProtocolError(str(error)) from error
-        if framing.kind is BodyKind.UNTIL_CLOSE and is_chunkable:
+        if framing.kind is BodyKind.UNTIL_CLOSE and self.may_chunk:
             changes["Transfer-Encoding"] = "chunked"
             framing = CHUNKED
         changes |= self._persistence(sent.headers, framing)

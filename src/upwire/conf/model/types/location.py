@@ -91,6 +91,7 @@ class LocationSettings:
     client_max_body_octets: int = 1 << 20
     client_body_timeout_s: float = 60.0
     send_timeout_s: float = 60.0
+    chunked_transfer_encoding: bool = True
     limit_rate: Template | None = None
     limit_rate_after: Template | None = None
     keepalive_timeout_s: float = 75.0
