@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 
 from upwire.conf.generate import (
@@ -49,8 +48,7 @@ def _generate(options: ConfigOptions, deployment: Deployment) -> str:
     if options.kubernetes:
         return ingress_yaml(deployment)
     if options.systemd:
-        program = shutil.which("upwire" if options.proxy else "nginx")
-        return systemd_unit(deployment, program or "")
+        return systemd_unit(deployment)
     return site_conf(deployment) if options.site else nginx_conf(deployment)
 
 

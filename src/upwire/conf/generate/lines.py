@@ -38,20 +38,29 @@ def render(entries: Sequence[Line | Block]) -> str:
 
 
 def wrap_comment(text: str, indent: str = "") -> list[str]:
-    """Return a text as lines of comment, none of them wider than a page."""
-    return textwrap.wrap(
-        text,
-        _COLUMNS,
-        initial_indent=f"{indent}# ",
-        subsequent_indent=f"{indent}# ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    """Return a text as lines of comment, none wider than a page but the commands in it.
+
+    A command is a line that begins with a space: it can be copied whole.
+    """
+    return [line for part in text.split("\n") for line in _wrap(part, f"{indent}# ")]
 
 
 def quote(path: str) -> str:
     """Return a path as one word of nginx.conf; it has no quotes, backslashes or `$`."""
     return f'"{path}"' if any(sign in _OPEN_QUOTES for sign in path) else path
+
+
+def _wrap(text: str, start: str) -> list[str]:
+    if text.startswith(" "):
+        return [start + text]
+    return textwrap.wrap(
+        text,
+        _COLUMNS,
+        initial_indent=start,
+        subsequent_indent=start,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _render(entries: Sequence[Line | Block], indent: str) -> Iterator[str]:

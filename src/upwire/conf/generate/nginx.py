@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from upwire.conf.generate.deployment import KEEPALIVE_DEFAULT_SINCE, Deployment
-from upwire.conf.generate.lines import Block, Line, render, wrap_comment
+from upwire.conf.generate.lines import Block, Line, quote, render, wrap_comment
 from upwire.conf.generate.server import named_server, other_servers, redirect_server
 from upwire.conf.generate.values import Backend
 
@@ -245,9 +245,7 @@ def _method(deployment: Deployment, prefix: str) -> Iterator[Line]:
 
 
 def _peer(backend: Backend, deployment: Deployment, reason: str) -> Line:
-    words = ["server", backend.address]
-    if " " in backend.address or ";" in backend.address:
-        words[1] = f'"{backend.address}"'
+    words = ["server", quote(backend.address)]
     if deployment.has_several_peers:
         words.append("max_fails=3 fail_timeout=10s" if deployment.is_sticky else "fail_timeout=10s")
     if not backend.is_name:

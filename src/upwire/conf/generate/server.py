@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from upwire.conf.generate.deployment import HTTP2_DIRECTIVE_SINCE, Certificate, Deployment
@@ -104,15 +105,15 @@ def _server_name(deployment: Deployment) -> Line:
 def _challenge(deployment: Deployment) -> Iterator[Block]:
     if deployment.acme_root is None:
         return
-    root, host = deployment.acme_root, deployment.hosts[0]
     names = "".join(f" -d {name}" for name in deployment.hosts)
+    certbot = f"  certbot certonly --cert-name {deployment.hosts[0]}{names}"
     yield Block(
         "location ^~ /.well-known/acme-challenge/",
-        [Line(f"root {quote(root)};")],
-        f"Where a certificate is asked for (RFC 8555 §8.3). The first, before nginx runs: "
-        f"`certbot certonly --standalone --cert-name {host}{names}`. From then on it is renewed "
-        f"by `certbot certonly --webroot -w {quote(root)} --cert-name {host}{names} "
-        f"--deploy-hook 'nginx -s reload'`.",
+        [Line(f"root {quote(deployment.acme_root)};")],
+        "Where a certificate is asked for (RFC 8555 §8.3). The first, before nginx runs:\n"
+        f"{certbot} --standalone\nFrom then on, for the renewals:\n"
+        f"{certbot} --webroot -w {shlex.quote(deployment.acme_root)} "
+        "--deploy-hook 'nginx -s reload'",
     )
 
 

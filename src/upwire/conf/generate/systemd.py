@@ -10,7 +10,6 @@ _UNIT = """\
 # Reload, do not restart: `systemctl reload` keeps open tunnels, a restart cuts them all.
 [Unit]
 Description={name} for {hosts}
-Documentation=https://nginx.org/en/docs/
 After=network-online.target nss-lookup.target
 Wants=network-online.target
 
@@ -35,16 +34,14 @@ WantedBy=multi-user.target
 """
 
 
-def systemd_unit(deployment: Deployment, program: str = "") -> str:
-    """Return the unit. program: the path of nginx or upwire, where it is not the usual one."""
+def systemd_unit(deployment: Deployment) -> str:
+    """Return the unit. systemd finds the program in /usr/local/bin, /usr/sbin and the like."""
     if deployment.is_for_upwire:
-        program = program or "/usr/local/bin/upwire"
         conf, name = "/etc/upwire/nginx.conf", "Upwire"
-        check, start = f"{program} proxy -t -q -c {conf}", f"{program} proxy -c {conf}"
+        check, start = f"upwire proxy -t -q -c {conf}", f"upwire proxy -c {conf}"
     else:
-        program = program or "/usr/sbin/nginx"
         conf, name = "/etc/nginx/nginx.conf", "nginx"
-        check, start = f"{program} -t -q -c {conf}", f"{program} -c {conf} -g 'daemon off;'"
+        check, start = f"nginx -t -q -c {conf}", f"nginx -c {conf} -g 'daemon off;'"
     return _UNIT.format(
         name=name,
         unit=f"{name.lower()}.service",
