@@ -132,7 +132,7 @@ def test_options_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(*arguments: Any, **options: Any) -> None:
         given.update(options, arguments=arguments)
 
-    monkeypatch.setattr(application, "run", run)
+    monkeypatch.setattr(application, "run_application", run)
     monkeypatch.setattr(application, "server_context", lambda *files: files)
     options = ServeOptions(
         target="shouting:routes",
@@ -161,7 +161,7 @@ def test_a_port_in_use_names_the_option_that_moves_it() -> None:
 def test_a_socket_s_path_in_use_names_its_own_option(folder: Path) -> None:
     path = folder / "taken"
     path.write_text("no socket")
-    with pytest.raises(UpwireError, match=r"taken: .*; choose another with --unix"):
+    with pytest.raises(UpwireError, match=r"taken: .*; choose another with --uds"):
         application.main(ServeOptions(target="shouting:shout", unix=str(path)))
 
 

@@ -82,7 +82,7 @@ def add_options(parser: argparse.ArgumentParser, options: type) -> None:
 
     `add_host` becomes --add-host, a field without default a positional. Of a field's metadata,
     `flags` adds short names and replaces the long one, `help` and `metavar` are shown, `nargs` is
-    argparse's; "?" makes a positional that may be left out.
+    argparse's; "?" makes a positional that may be left out. `action` is argparse's of a bool.
     Only what is given reaches the namespace: defaults stay the dataclass's.
     """
     types_of = typing.get_type_hints(options)
@@ -180,7 +180,8 @@ def _help(field: dataclasses.Field[Any]) -> str:
 def _conversion(kind: Any, field: dataclasses.Field[Any]) -> dict[str, Any]:
     """Return how argparse reads a value of this annotation. Any: what typing gives has no type."""
     if kind is bool:
-        return {"action": "store_false" if field.default is True else "store_true"}
+        usual = "store_false" if field.default is True else "store_true"
+        return {"action": field.metadata.get("action", usual)}
     if typing.get_origin(kind) is tuple:
         return {"action": _AppendToTuple, "type": typing.get_args(kind)[0]}
     if typing.get_origin(kind) in (typing.Union, types.UnionType):

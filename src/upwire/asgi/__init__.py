@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from upwire.asgi.application import AsgiApplication
 from upwire.asgi.interface import AsgiCallable
-from upwire.asgi.running import AsgiKeywords, RunOptions, run_application, run_asgi
+from upwire.asgi.running import AsgiKeywords, run_application, run_asgi
 
 __all__ = [
     "AsgiApplication",
     "AsgiCallable",
     "AsgiKeywords",
-    "RunOptions",
     "run_application",
     "run_asgi",
 ]

@@ -8,7 +8,6 @@ import socket
 import ssl as tls
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 from typing import TypedDict, Unpack
@@ -17,9 +16,8 @@ from upwire.asgi.application import AsgiApplication
 from upwire.asgi.interface import AsgiCallable
 from upwire.asgi.lifespan import Mode
 from upwire.asgi.loop_watch import ExitDeadline, LoopWatch
-from upwire.errors import LocalProtocolError
 from upwire.net.loop import run_in_loop
-from upwire.server import Application, Server, serve
+from upwire.server import Application, Server, ServerKeywords, serve
 from upwire.server.running import announce
 from upwire.wire.frames import CloseCode
 
@@ -30,32 +28,8 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _RESERVE_S = 2.0  # of the time to stop, for what comes behind the connections: lifespan's end
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions:
-    """How a server of applications runs; the names that are uvicorn's mean what they mean there.
-
-    Times are in seconds. ws_ping_interval 0 or None: no pings.
-    """
-
-    ws_max_size: int = 2**24
-    ws_ping_interval: float | None = 20.0
-    ws_ping_timeout: float | None = 20.0
-    timeout_graceful_shutdown: float = 10.0
-    timeout_keep_alive: float = 75.0
-
-    def __post_init__(self) -> None:
-        if self.timeout_graceful_shutdown <= 0:
-            raise LocalProtocolError("timeout_graceful_shutdown is more than 0")
-
-    @property
-    def stop_timeout_s(self) -> float:
-        """How long connections may take to end, which leaves time to stop the application."""
-        total_s = self.timeout_graceful_shutdown
-        return max(total_s - _RESERVE_S, total_s / 2)
-
-
 class AsgiKeywords(TypedDict, total=False):
-    """What run_asgi() can be told, beside where to listen."""
+    """What an AsgiApplication can be told, as keyword arguments."""
 
     root_path: str
     forwarded_allow_ips: str | None
@@ -72,17 +46,31 @@ def run_asgi(
     uds: str | None = None,
     sock: socket.socket | None = None,
     ssl: tls.SSLContext | None = None,
-    options: RunOptions | None = None,
-    **keywords: Unpack[AsgiKeywords],
+    ws_max_size: int = 2**24,
+    ws_ping_interval: float | None = 20.0,
+    ws_ping_timeout: float | None = 20.0,
+    timeout_graceful_shutdown: float = 10.0,
+    **options: Unpack[AsgiKeywords],
 ) -> None:
     """Serve an ASGI application until SIGINT or SIGTERM.
 
     Every WebSocket is closed with 1012 then, the application is told, and the process ends
-    within timeout_graceful_shutdown, by force if the application does not let it. keywords are
-    AsgiApplication's. Called in the main thread, where no event loop runs.
+    within timeout_graceful_shutdown, by force if the application does not let it. Names that are
+    uvicorn's mean what they mean there; times are in seconds, ws_ping_interval 0 or None is no
+    pings. options are AsgiApplication's. Called in the main thread, where no event loop runs.
     """
-    application = AsgiApplication(app, **keywords)
-    run_application(application, host, port, uds=uds, sock=sock, ssl=ssl, options=options)
+    run_application(
+        AsgiApplication(app, **options),
+        host,
+        port,
+        uds=uds,
+        sock=sock,
+        ssl=ssl,
+        timeout_s=timeout_graceful_shutdown,
+        max_message_octets=ws_max_size,
+        ping_interval_s=ws_ping_interval or None,
+        ping_timeout_s=ws_ping_timeout or None,
+    )
 
 
 def run_application(
@@ -93,17 +81,25 @@ def run_application(
     uds: str | None = None,
     sock: socket.socket | None = None,
     ssl: tls.SSLContext | None = None,
-    options: RunOptions | None = None,
+    timeout_s: float = 10.0,
     on_start: Callable[[Server], None] | None = None,
+    **options: Unpack[ServerKeywords],
 ) -> None:
-    """Do as run_asgi() does, for whatever a server serves: applications beside handlers too."""
-    options = options or RunOptions()
+    """Do as run_asgi() does, for whatever a server serves: applications beside handlers too.
+
+    timeout_s: how long after a signal the process ends at the latest. options are serve()'s.
+    """
+    # Connections get less of it: behind them comes the end of the application's lifespan.
+    stop_timeout_s = max(timeout_s - _RESERVE_S, timeout_s / 2)
+    options.setdefault("stop_timeout_s", stop_timeout_s)
+    options.setdefault("stop_close_code", CloseCode.SERVICE_RESTART)
+    options.setdefault("close_timeout_s", stop_timeout_s / 2)
     say_started = on_start or partial(announce, scheme="http" if ssl is None else "https")
     deadline = ExitDeadline()
 
     async def main() -> None:
-        server = _server(application, host, port, uds, sock, ssl, options)
-        with LoopWatch(), _stopped_by_signals(server, deadline, options.timeout_graceful_shutdown):
+        server = serve(application, host, port, unix=uds, sock=sock, ssl=ssl, **options)
+        with LoopWatch(), _stopped_by_signals(server, deadline, timeout_s):
             await server.start()
             say_started(server)
             await server.serve_forever()
@@ -112,31 +108,6 @@ def run_application(
         run_in_loop(main())
     finally:
         deadline.cancel()
-
-
-def _server(
-    application: Application,
-    host: str | None,
-    port: int,
-    uds: str | None,
-    sock: socket.socket | None,
-    ssl: tls.SSLContext | None,
-    options: RunOptions,
-) -> Server:
-    return serve(
-        application,
-        host,
-        port,
-        unix=uds,
-        sock=sock,
-        ssl=ssl,
-        max_message_octets=options.ws_max_size,
-        ping_interval_s=options.ws_ping_interval or None,
-        ping_timeout_s=options.ws_ping_timeout or None,
-        close_timeout_s=options.stop_timeout_s / 2,
-        stop_timeout_s=options.stop_timeout_s,
-        stop_close_code=CloseCode.SERVICE_RESTART,
-    )
 
 
 @contextmanager

@@ -87,17 +87,7 @@ class Listener:
         passed over if another is there. Connections wait for `start()`. Raises ConfigError that
         names the address, and listens on none then.
         """
-        shown = f"{host or '*'}:{port}"
-        if not 0 <= port <= 65535:
-            raise _cannot_listen(shown, "a port is 0 to 65535")
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        except OSError as error:
-            raise _cannot_listen(shown, explain(error)) from error
-        except UnicodeError as error:
-            raise _cannot_listen(shown, "not a host name") from error
-        addresses = dict.fromkeys((family, address) for family, _, _, _, address in found)
-        for sock in _listen_on_each(addresses, port, self._backlog):
+        for sock in _listen_on_each(_resolve(host, port), port, self._backlog):
             self._add(sock)
 
     def bind_unix(self, path: str) -> None:
@@ -298,6 +288,19 @@ class Listener:
         return stream
 
 
+def listen(host: str | None, port: int, unix: str | None = None) -> socket.socket:
+    """Listen on one address of host, or on a unix socket, for processes that share the socket.
+
+    Each of them has a Listener inherit it. Raises ConfigError that names the address.
+    """
+    if unix is None:
+        family, address = next(iter(_resolve(host, port)))
+        return _listen(family, address, BACKLOG)
+    if _is_stale(unix):
+        os.unlink(unix)
+    return _listen(socket.AF_UNIX, unix, BACKLOG)
+
+
 def show_address(address: _SocketAddress | str) -> str:
     """Return an address as logs and URLs have it; a peer behind a unix socket is "unix:"."""
     if isinstance(address, str):
@@ -320,6 +323,20 @@ class _UnixPath:
                 os.unlink(self.path)
         except FileNotFoundError:
             return
+
+
+def _resolve(host: str | None, port: int) -> dict[tuple[int, _SocketAddress], None]:
+    """Return the addresses of host in order, each once. Raises ConfigError."""
+    shown = f"{host or '*'}:{port}"
+    if not 0 <= port <= 65535:
+        raise _cannot_listen(shown, "a port is 0 to 65535")
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise _cannot_listen(shown, explain(error)) from error
+    except UnicodeError as error:
+        raise _cannot_listen(shown, "not a host name") from error
+    return dict.fromkeys((family, address) for family, _, _, _, address in found)
 
 
 def _listen_on_each(

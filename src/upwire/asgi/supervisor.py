@@ -1,0 +1,154 @@
+"""`Supervisor`: worker processes that share a socket, replaced when they die or files change."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+logger = logging.getLogger("upwire.asgi")
+
+LOOK_S = 0.5
+"""How often to look for changed files; a worker that begins and fails is replaced after that."""
+
+START_S = 1.0
+"""A worker that fails within this time could not start."""
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP)
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_LIBC = ctypes.CDLL(None)
+
+
+class Changes:
+    """The Python files below some folders, and whether one has changed since the last look."""
+
+    def __init__(self, folders: Iterable[str]) -> None:
+        self._folders = [Path(folder) for folder in folders]
+        self._seen = dict(self._look())
+
+    def have_come(self) -> list[str]:
+        """Return the files that were added, changed or removed."""
+        before, self._seen = self._seen, dict(self._look())
+        changed = set(before.items()) ^ set(self._seen.items())
+        return sorted({path for path, _ in changed})
+
+    def _look(self) -> Iterator[tuple[str, int]]:
+        for folder in self._folders:
+            for path in folder.rglob("*.py"):
+                with contextlib.suppress(OSError):  # it was removed in the meantime
+                    yield str(path), path.stat().st_mtime_ns
+
+
+class Supervisor:
+    """Runs work in processes of their own, forked: what work imports is new in each.
+
+    work returns an exit status. A signal to stop reaches every worker; one that has not ended
+    stop_timeout_s later is killed. SIGHUP, or a change, replaces all workers.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[], int],
+        *,
+        count: int,
+        changes: Changes | None = None,
+        stop_timeout_s: float,
+    ) -> None:
+        self._work = work
+        self._count = count
+        self._changes = changes
+        self._stop_timeout_s = stop_timeout_s
+        self._workers: dict[int, float] = {}  # when each began, by its pid
+        self._is_waiting_for_change = False
+
+    def run(self) -> int:
+        """Run until a signal. Returns the exit status: 1 where no worker can start."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            return self._run()
+        finally:
+            self._stop_all()
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _run(self) -> int:
+        while True:
+            if not self._is_waiting_for_change:
+                while len(self._workers) < self._count:
+                    self._start()
+            came = signal.sigtimedwait(_SIGNALS, LOOK_S)
+            if came is not None and came.si_signo in _STOP_SIGNALS:
+                return 0
+            if not self._reap():
+                return 1
+            changed = [] if self._changes is None else self._changes.have_come()
+            if changed or (came is not None and came.si_signo == signal.SIGHUP):
+                logger.info("workers begin anew%s", f": {changed[0]} changed" if changed else "")
+                self._stop_all()
+                self._is_waiting_for_change = False
+
+    def _start(self) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._be_worker()
+        self._workers[pid] = time.monotonic()
+
+    def _be_worker(self) -> None:
+        """Work, and leave without a step into what the parent was doing."""
+        status = 1
+        try:
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            status = self._work()
+        except KeyboardInterrupt:
+            status = 0
+        except BaseException:  # noqa: BLE001 - the edge of the process
+            traceback.print_exc()
+        finally:
+            logging.shutdown()
+            with contextlib.suppress(OSError, ValueError):
+                sys.stdout.flush()
+            os._exit(status)
+
+    def _reap(self) -> bool:
+        """Forget workers that ended; return whether it makes sense to replace them."""
+        for pid, began_s in list(self._workers.items()):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if not ended:
+                continue
+            del self._workers[pid]
+            code = os.waitstatus_to_exitcode(status)
+            how = f"by signal {-code}" if code < 0 else f"with status {code}"
+            logger.warning("worker %d has ended %s", pid, how)
+            if code > 0 and time.monotonic() - began_s < START_S:
+                if self._changes is None:
+                    return False
+                self._is_waiting_for_change = True
+        return True
+
+    def _stop_all(self) -> None:
+        """End the workers in order, and kill those that do not end."""
+        for pid in self._workers:
+            os.kill(pid, signal.SIGTERM)
+        deadline_s = time.monotonic() + self._stop_timeout_s
+        while self._workers and (left_s := deadline_s - time.monotonic()) > 0:
+            self._forget_ended()
+            if self._workers:
+                signal.sigtimedwait([signal.SIGCHLD], min(left_s, LOOK_S))
+        for pid in list(self._workers):
+            logger.error("worker %d does not end and is killed", pid)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        self._workers.clear()
+
+    def _forget_ended(self) -> None:
+        for pid in list(self._workers):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                del self._workers[pid]
