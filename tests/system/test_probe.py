@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from kit.certificates import make_certificates
 from kit.nginx import (
     Backend,
     answer_with,
@@ -21,7 +26,6 @@ from kit.nginx import (
     frame_conf,
     free_port,
     is_nginx_there,
-    read_all,
     running,
 )
 from upwire.conf.audit.finding import Severity
@@ -33,10 +37,12 @@ from upwire.probe.hops import Budget
 from upwire.probe.options import ProbeOptions
 from upwire.probe.verdicts import judge
 from upwire.wire.handshake import compute_accept
+from upwire.wire.websocket import Connection, Message, Role, State
 
 pytestmark = pytest.mark.skipif(not is_nginx_there(), reason="the real nginx is not installed")
 
 WAIT_S = 10.0
+NEW_NGINX = Path(os.environ.get("UPWIRE_NEW_NGINX", "/opt/nginx-new/sbin/nginx"))
 MAP = "map $http_upgrade $connection_upgrade { default upgrade; '' ''; }"
 UPGRADE = "proxy_set_header Upgrade $http_upgrade;"
 CONNECTION = "proxy_set_header Connection $connection_upgrade;"
@@ -90,7 +96,6 @@ STAGED = [
     Staged("F13", location(f"{RIGHT} proxy_hide_header Sec-WebSocket-Extensions;")),
     Staged("F14", location(RIGHT)),
     Staged("F20 F21", location(f"{RIGHT} proxy_read_timeout 600ms;"), idle=1.2),
-    Staged("F27", location(RIGHT)),
     Staged("F30", location(RIGHT, where="/s", uri="/"), path="/s/x"),
     Staged("F30", location(RIGHT, where="/s/", uri="/"), path="/s/x"),
     Staged("F31", location(RIGHT, where="/chat/"), path="/chat"),
@@ -150,7 +155,7 @@ STAGED = [
         "F79",
         location(f"{RIGHT} proxy_cache here; proxy_cache_lock on; proxy_cache_key $uri;"),
         f"{MAP} proxy_cache_path cache keys_zone=here:1m;",
-        parallel=3,
+        parallel=4,
     ),
     Staged("F84", location(f"{RIGHT} add_header X-Served-By edge;")),
 ]
@@ -208,3 +213,230 @@ def test_a_staged_fault_is_named(staged: Staged, tmp_path: Path) -> None:
                 idle=staged.idle,
             )
     assert set(staged.fault.split()) <= faults(findings), findings
+
+
+def lenient(sock: socket.socket, octets: bytes) -> None:
+    """Answer 101 to whatever comes, then echo; a long message when the client has ended."""
+    found = KEY.search(octets)
+    key = found[1].decode() if found else ""
+    asked = re.search(rb"upgrade: *([^\r]+)", octets, re.I)
+    protocol = asked[1].decode().lower() if asked else "websocket"
+    sock.sendall(
+        f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: {protocol}\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Accept: {compute_accept(key)}\r\n\r\n".encode()
+    )
+    connection = Connection(Role.SERVER, random_octets=lambda _: b"")
+    late: list[str | bytes] = []
+    while connection.state is not State.CLOSED:
+        received = sock.recv(65536)
+        connection.feed(received)
+        if not received:
+            connection.feed_eof()
+        while (event := connection.next_event()) is not None:
+            if isinstance(event, Message):
+                is_late = len(event.data) > 1000
+                late += [event.data] if is_late else []
+                _ = None if is_late else connection.send_message(event.data)
+        if not received:
+            late_connection = Connection(Role.SERVER, random_octets=lambda _: b"")
+            for message in late:
+                late_connection.send_message(message)
+            sock.sendall(late_connection.take_output())
+        sock.sendall(connection.take_output())
+    sock.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with contextlib.ExitStack() as stack:
+        yield Site(tmp_path, stack)
+
+
+@dataclass
+class Site:
+    """Runs the real nginx in front of a backend."""
+
+    folder: Path
+    stack: contextlib.ExitStack
+
+    def run(self, server: str, backend: int, http: str = MAP) -> str:
+        """Return the URL of the WebSocket."""
+        port = free_port()
+        staged = Staged("", server, http)
+        conf = conf_of(staged, port, backend)
+        self.stack.enter_context(running("nginx", conf, self.folder, [port]))
+        return f"ws://127.0.0.1:{port}/ws"
+
+    def strict(self) -> int:
+        """Return the port of a backend that shows what arrives."""
+        return self.stack.enter_context(echo_port())
+
+    def scripted(self, script: Callable[[socket.socket, bytes], None]) -> int:
+        """Return the port of a backend that does what a script says."""
+        return self.stack.enter_context(Backend(script)).port
+
+
+def test_a_right_configuration_gives_nothing_above_a_note(site: Site) -> None:
+    backend = site.strict()
+    url = site.run(location(RIGHT), backend)
+    evidence, findings = probe(url, backend=f"127.0.0.1:{backend}", parallel=4, idle=0.2)
+    assert {one.severity for one in findings} <= {Severity.NOTE}, findings
+    assert evidence.base.is_open
+    assert evidence.talk.echoes_text
+    assert evidence.talk.echoes_binary
+    assert evidence.talk.ping_s is not None
+    assert evidence.idle is not None
+
+
+def test_a_right_map_lets_no_other_protocol_through(site: Site) -> None:
+    only = "map $http_upgrade $websocket { default ''; ~*^websocket$ websocket; }"
+    lines = f"{VERSION} proxy_set_header Upgrade $websocket; {CONNECTION} {HOST}"
+    _, findings = probe(site.run(location(lines), site.strict(), f"{MAP} {only}"))
+    assert not {"F12", "F06"} & faults(findings)
+
+
+def test_a_lenient_backend_hides_the_lost_version(site: Site) -> None:
+    lines = f"proxy_http_version 1.0; {UPGRADE} {CONNECTION} {HOST}"
+    _, findings = probe(site.run(location(lines), site.scripted(lenient)))
+    assert "F03" not in faults(findings)
+
+
+def test_a_lenient_backend_shows_what_nginx_lets_through(site: Site) -> None:
+    evidence, findings = probe(site.run(location(RIGHT), site.scripted(lenient)))
+    severities = {finding.fault: finding.severity for finding in findings}
+    assert severities["F12"] is Severity.SECURITY
+    assert severities["F11"] is Severity.NOTE
+    assert evidence.talk.outlives_half_close is False
+    assert "F27" in severities
+
+
+def test_a_plain_get_hangs_behind_a_literal_upgrade(site: Site) -> None:
+    lines = f"{VERSION} proxy_set_header Upgrade websocket; {CONNECTION} {HOST}"
+    _, findings = probe(site.run(location(lines), site.scripted(lenient)), timeout=0.5)
+    assert "F06" in faults(findings)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "fault"),
+    [
+        ("HTTP/1.1 400 Bad Request\n\nmissing Connection header", "F02"),
+        ("HTTP/1.1 400 Bad Request\n\nunsupported protocol; expected HTTP/1.1", "F03"),
+        ("HTTP/1.1 426 Upgrade Required\nContent-Length: 0\n\n", "F01"),
+        ("HTTP/1.1 403 Forbidden\nContent-Length: 0\n\n", "F50"),
+        ("HTTP/1.1 404 Not Found\nContent-Length: 0\n\n", ""),
+    ],
+)
+def test_a_backend_s_own_words_are_read(site: Site, refusal: str, fault: str) -> None:
+    def script(sock: socket.socket, octets: bytes) -> None:
+        answer_with(refusal)(sock, octets)
+        sock.shutdown(socket.SHUT_RDWR)
+
+    _, findings = probe(site.run(location(""), site.scripted(script)))
+    assert findings[0].fault == fault
+    assert findings[0].severity is Severity.ERROR
+
+
+def test_the_address_that_refuses_the_origin_is_told_from_the_application(site: Site) -> None:
+    def script(sock: socket.socket, octets: bytes) -> None:
+        host = re.search(rb"\r\nhost: *([^\r]+)", octets, re.I)
+        origin = re.search(rb"\r\norigin: *http://([^\r]+)", octets, re.I)
+        if origin and host and origin[1] != host[1]:
+            answer_with("HTTP/1.1 403 Forbidden\nContent-Length: 0\n\n")(sock, octets)
+        else:
+            lenient(sock, octets)
+
+    lines = f"{VERSION} {UPGRADE} {CONNECTION} proxy_set_header Host $host;"
+    _, findings = probe(site.run(location(lines), site.scripted(script)))
+    assert findings[0].fault == "F51"
+
+
+def test_a_large_answer_of_the_backend_is_told_from_a_dead_one(site: Site) -> None:
+    def script(sock: socket.socket, octets: bytes) -> None:
+        found = KEY.search(octets)
+        accept = compute_accept(found[1].decode()) if found else ""
+        fields = f"Upgrade: websocket\nConnection: Upgrade\nSet-Cookie: {'x' * 5000}"
+        head = f"HTTP/1.1 101 Switching\n{fields}"
+        answer_with(f"{head}\nSec-WebSocket-Accept: {accept}\n\n")(sock, octets)
+        sock.shutdown(socket.SHUT_RDWR)
+
+    backend = site.scripted(script)
+    _, findings = probe(site.run(location(RIGHT), backend), backend=f"127.0.0.1:{backend}")
+    assert findings[0].fault == "F62"
+    assert findings[0].severity is Severity.ERROR
+
+
+def test_a_proxy_protocol_in_front_is_found(site: Site) -> None:
+    port, backend = free_port(), site.strict()
+    server = location(RIGHT).replace("BACKEND", f"127.0.0.1:{backend}")
+    conf = frame_conf(f"{MAP} server {{ listen 127.0.0.1:{port} proxy_protocol; {server} }}")
+    site.stack.enter_context(running("nginx", conf, site.folder, [port]))
+    _, findings = probe(f"ws://127.0.0.1:{port}/ws")
+    assert findings[0].fault == "F54"
+
+
+def test_plain_http_at_a_tls_port_is_found(site: Site) -> None:
+    files = make_certificates(site.folder)
+    port, backend = free_port(), site.strict()
+    server = location(RIGHT).replace("BACKEND", f"127.0.0.1:{backend}")
+    conf = frame_conf(
+        f"{MAP} server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {files.certificate_file}; "
+        f"ssl_certificate_key {files.key_file}; {server} }}"
+    )
+    site.stack.enter_context(running("nginx", conf, site.folder, [port]))
+    _, findings = probe(f"ws://127.0.0.1:{port}/ws")
+    assert findings[0].fault == "F80"
+    evidence, findings = probe(f"wss://127.0.0.1:{port}/ws")
+    assert evidence.base.is_open
+    assert findings[0].message.startswith("the certificate is refused: unable to get")
+    assert "F53" in faults(findings)
+    assert evidence.tls is not None
+    assert evidence.tls.version.startswith("TLSv1.")
+
+
+def test_the_configuration_tells_where_and_why(site: Site) -> None:
+    server = (
+        f"location /ws {{ proxy_read_timeout 30s; {RIGHT} try_files /none @app; }} "
+        f"location @app {{ proxy_pass http://BACKEND; {RIGHT} proxy_read_timeout 400ms; }}"
+    )
+    _, findings = probe(site.run(server, site.strict()), idle=0.8)
+    (cut,) = (one for one in findings if one.fault == "F20")
+    (placed,) = place([cut], str(site.folder / "nginx.conf"), (1, 22, 1))
+    assert any(one.fault == "F22" and one.line > 0 for one in placed.places), placed
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_the_command_prints_what_it_found(site: Site, is_broken: bool) -> None:
+    backend = site.strict()
+    url = site.run(location("" if is_broken else RIGHT), backend)
+    command = [sys.executable, "-W", "error", "-m", "upwire", "probe", url, "--parallel", "2"]
+    command += ["--conf", str(site.folder / "nginx.conf"), "--backend", f"127.0.0.1:{backend}"]
+    ran = subprocess.run(
+        command, capture_output=True, text=True, env=environment(), timeout=30, check=False
+    )
+    assert ran.stderr == ""
+    assert ran.returncode == (1 if is_broken else 0), ran.stdout
+    assert ("error[F01]" in ran.stdout) is is_broken
+    assert ("nginx.conf:" in ran.stdout) is is_broken
+    told = subprocess.run(
+        [*command, "--json"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=30,
+        check=False,
+    )
+    numbers = {finding["fault"] for finding in json.loads(told.stdout)["findings"]}
+    assert ("F01" in numbers) is is_broken
+
+
+@pytest.mark.skipif(not NEW_NGINX.exists(), reason="the newest nginx is not installed")
+@pytest.mark.parametrize(("lines", "fault"), [("", "F01"), (f"{UPGRADE} {HOST}", "F02")])
+def test_the_newest_nginx_is_named_too(
+    site: Site, lines: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kit.nginx.NGINX", str(NEW_NGINX))
+    evidence, findings = probe(site.run(location(lines), site.strict()))
+    assert fault in faults(findings)
+    seen = evidence.seen("handshake")
+    assert seen is not None
+    assert seen.version == (1, 1)

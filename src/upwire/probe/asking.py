@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import secrets
 import time
@@ -134,14 +135,18 @@ class Conversation:
 
     async def close(self) -> None:
         """Close as one should, and wait a little until the gateways between have done so too."""
-        with contextlib.suppress(UpwireError):
-            if self.connection.state is State.OPEN:
-                self.connection.send_close()
-                while isinstance(await self.next_event(_CLOSE_TIMEOUT_S), (Message, Pong)):
-                    pass
-            while await self.stream.read(timeout_s=_CLOSE_TIMEOUT_S):
-                pass
+        with contextlib.suppress(UpwireError, TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._end()
         self.stream.close()
+
+    async def _end(self) -> None:
+        if self.connection.state is State.OPEN:
+            self.connection.send_close()
+        while await self.next_event(_CLOSE_TIMEOUT_S) is not None:
+            pass
+        while await self.stream.read():
+            pass
 
 
 class Asker:

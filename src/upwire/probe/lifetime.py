@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 
 from upwire.conf.audit.finding import Severity
@@ -52,12 +51,16 @@ def _parallel(evidence: Evidence) -> Iterator[Finding]:
 def _serialised(evidence: Evidence) -> Iterator[Finding]:
     """F79: handshakes that wait for each other in steps of half a second."""
     times_s = sorted(one.took_s for one in evidence.parallel.openings if one.answer.is_open)
-    steps_s = [later - sooner for sooner, later in itertools.pairwise(times_s)]
-    even = [step for step in steps_s if abs(step - _LOCK_STEP_S) <= _STEP_TOLERANCE_S]
-    if len(even) >= 2:
+    waited = [time_s for time_s in times_s if _is_whole_steps(time_s)]
+    if len(waited) >= 2 and times_s[0] < _LOCK_STEP_S / 2:
         shown = ", ".join(f"{time_s:.2f}" for time_s in times_s)
         told = f"handshakes at once open one after the other: {shown} s"
         yield Finding("F79", Severity.WARNING, told)
+
+
+def _is_whole_steps(time_s: float) -> bool:
+    steps = round(time_s / _LOCK_STEP_S)
+    return steps > 0 and abs(time_s - steps * _LOCK_STEP_S) <= _STEP_TOLERANCE_S
 
 
 def _silence(evidence: Evidence) -> Iterator[Finding]:

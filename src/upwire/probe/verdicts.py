@@ -155,6 +155,11 @@ def _plain(evidence: Evidence) -> Iterator[Finding]:
         return
     if answer.is_open:
         yield Finding("F06", Severity.ERROR, "a plain GET is answered with 101, and hangs")
+    elif not answer.status and evidence.base.is_open:
+        direct = evidence.backend.get("plain")
+        is_answered = direct is not None and direct.status >= 200
+        severity = Severity.WARNING if is_answered else Severity.NOTE
+        yield Finding("F06", severity, f"a plain GET gets no answer: {answer.error}")
     elif seen is not None and "Upgrade" in seen.headers:
         value = printable(seen.headers.get("Upgrade") or "")
         yield Finding(
