@@ -41,26 +41,6 @@ def test_what_a_redirect_keeps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("/a%20b?c=%20", ("/a b", "c=%20")),
-        ("/a", ("/a", "")),
-        ("relative", ("relative", "")),
-        ("/..a/b..", ("/..a/b..", "")),
-        ("/a/../b", None),
-        ("/a/..", None),
-        ("..", None),
-        ("/%2e%2e/b", None),
-        ("/a%00", None),
-        ("?a", None),
-        ("", None),
-    ],
-)
-def test_only_safe_paths_are_followed(text: str, parts: tuple[str, str] | None) -> None:
-    assert accel.split_uri(text) == parts
-
-
-@pytest.mark.parametrize(
     ("directives", "value", "buffered"),
     [
         ("", "no", False),

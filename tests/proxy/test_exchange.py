@@ -372,3 +372,44 @@ def test_the_status_of_nginx(tmp_path: Path) -> None:
     text = answer("stub_status;", "GET / HTTP/1.0\r\n\r\n", tmp_path)[1].decode()
     assert text.startswith("Active connections: 1 \nserver accepts handled requests\n 1 1 1 \n")
     assert status("stub_status;", "PUT / HTTP/1.0\r\nContent-Length: 0\r\n\r\n", tmp_path) == 405
+
+
+PAGES = """
+    location /text { return 200 text; }
+    location /bare/ { types { } default_type ""; alias %s/html/; }
+    location /gone { error_page 410 /page.html; return 410; }
+    location /status { error_page 410 /shown; return 410; }
+    location /shown { return 200 $status; }
+    charset utf-8;
+    location = /moved { return 301 /; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "field", "status", "present", "absent"),
+    [
+        ("/text", "If-Match: x", 412, "content-type", "last-modified"),
+        ("/text", "If-None-Match: *", 304, "server", "content-length"),
+        ("/text", "If-None-Match: x", 200, "content-type", "etag"),
+        ("/bare/page.html", "X: 1", 200, "last-modified", "content-type"),
+        ("/gone", "X: 1", 410, "etag", "last-modified"),
+    ],
+)
+def test_fields_of_answers(
+    target: str, field: str, status: int, present: str, absent: str, tmp_path: Path
+) -> None:
+    (tmp_path / "html").mkdir()
+    (tmp_path / "html" / "page.html").write_text("page")
+    request = f"GET {target} HTTP/1.0\r\nHost: h\r\n{field}\r\n\r\n"
+    got, _, fields = answer(PAGES % tmp_path, request, tmp_path)
+    assert (got, present in fields, absent in fields) == (status, True, False)
+
+
+def test_the_status_is_what_error_page_answers(tmp_path: Path) -> None:
+    request = "GET /status HTTP/1.0\r\nHost: h\r\n\r\n"
+    assert answer(PAGES % tmp_path, request, tmp_path)[:2] == (410, b"410")
+
+
+def test_a_redirect_has_no_charset(tmp_path: Path) -> None:
+    request = "GET /moved HTTP/1.0\r\nHost: h\r\n\r\n"
+    assert answer(PAGES % tmp_path, request, tmp_path)[2]["content-type"] == "text/html"

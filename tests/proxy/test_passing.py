@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -37,7 +40,13 @@ def head(status: str, *fields: str, content: bytes = b"") -> bytes:
 
 
 def ask(
-    folder: Path, reply: Script, target: str = "/x", *, method: str = "GET", directives: str = ""
+    folder: Path,
+    reply: Script,
+    target: str = "/x",
+    *,
+    method: str = "GET",
+    directives: str = "",
+    fields: Sequence[str] = (),
 ) -> tuple[Answer, list[bytes]]:
     """Return the answer that a client gets, and what the backend was asked."""
     heads: list[bytes] = []
@@ -45,7 +54,7 @@ def ask(
     async def inner() -> Answer:
         async with backend(reply, heads) as port:
             with cycle_of(SITE.format(port=port, directives=directives), folder) as cycle:
-                return await get(cycle, target, method=method)
+                return await get(cycle, target, *fields, method=method)
 
     return asyncio.run(inner()), heads
 
@@ -72,6 +81,8 @@ def test_an_upstream_redirects_within(
     ("target", "status", "message"),
     [
         ("/a/../b", 404, 'unsafe URI "/a/../b" was detected'),
+        ("/%2e%2e/b", 404, 'unsafe URI "/%2e%2e/b" was detected'),
+        ("?a", 404, 'unsafe URI "?a" was detected'),
         ("@none", 500, 'could not find named location "@none"'),
     ],
 )
@@ -81,6 +92,16 @@ def test_redirects_that_lead_nowhere(
     answer, _ = ask(tmp_path, say(head("200 OK", f"X-Accel-Redirect: {target}")))
     assert answer.status == status
     assert message in (tmp_path / "error.log").read_text()
+
+
+def test_the_type_that_redirects_is_kept(tmp_path: Path) -> None:
+    for target, media_type in (("/elsewhere", "up/type"), ("/none/", "text/html")):
+        fields = (f"X-Accel-Redirect: {target}", "Content-Type: up/type")
+        answer, _ = ask(
+            tmp_path, say(head("200 OK", *fields)), directives="location /none/ { return 404; }"
+        )
+        assert answer.fields["content-type"] == media_type
+        assert sum(line.startswith("Content-Type:") for line in answer.lines) == 1
 
 
 def test_head_stays_head_behind_a_redirect(tmp_path: Path) -> None:
@@ -96,6 +117,14 @@ def test_errors_are_intercepted(tmp_path: Path) -> None:
     assert answer.fields["www-authenticate"] == "Basic"
     answer, _ = ask(tmp_path, say(head("403 No", content=b"mine")), "/error")
     assert (answer.status, answer.content) == (403, b"mine")
+
+
+def test_one_range_alone_is_cut_out_of_what_passes_through(tmp_path: Path) -> None:
+    for asked, status, content in (("0-1", 206, b"ab"), ("0-1,3-3", 200, b"abcdef")):
+        fields = (f"Range: bytes={asked}",)
+        reply = say(head("200 OK", content=b"abcdef"))
+        answer, _ = ask(tmp_path, reply, directives="proxy_force_ranges on;", fields=fields)
+        assert (answer.status, answer.content) == (status, content)
 
 
 @pytest.mark.parametrize("directives", ["", "proxy_buffering off;", "proxy_limit_rate 1m;"])
@@ -136,6 +165,31 @@ def test_what_proxy_set_body_says_is_sent(tmp_path: Path) -> None:
     assert sent.startswith(b"PUT /x HTTP/1.1\r\n")
     assert b"Content-Length: 7\r\n" in sent
     assert sent.endswith(b"\r\n\r\nme: GET")
+
+
+@in_loop
+async def test_a_full_disk_cuts_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = asyncio.Event()
+
+    def open_full() -> BinaryIO:
+        opened.set()
+        return open("/dev/full", "w+b")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", open_full)
+    with contextlib.suppress(ConnectionError):
+        async with backend(say(head("200 OK", content=bytes(BIG))), []) as port:
+            with cycle_of(SITE.format(port=port, directives=""), tmp_path) as cycle:
+                one = Visit(cycle)
+                one.client.pause()
+                serving = asyncio.create_task(one.serve())
+                one.client.write(b"GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+                await opened.wait()
+                one.client.resume()
+                answer = parse_answer(await read_to_end(one.client))
+                await serving
+    assert (answer.status, len(answer.content) < BIG) == (200, True)
+    log = (tmp_path / "error.log").read_text()
+    assert "write() of a temporary file failed (28: No space" in log
 
 
 @pytest.mark.parametrize("file_size", ["", "proxy_max_temp_file_size 0;"])

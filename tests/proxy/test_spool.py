@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
+from functools import partial
 
 import pytest
 
@@ -50,6 +52,16 @@ def test_a_file_is_read_in_pieces() -> None:
     spool = Spool(0, 1 << 20)
     spool.put(bytes(PIECE_OCTETS + 1))
     assert (len(spool.take()), len(spool.take())) == (PIECE_OCTETS, 1)
+    spool.close()
+
+
+def test_a_disk_that_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = partial(open, "/dev/full", "w+b")
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    spool = Spool(0, 100)
+    spool.put(b"ab")
+    with pytest.raises(OSError, match="No space"):
+        spool.take()
     spool.close()
 
 

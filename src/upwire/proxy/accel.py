@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from urllib.parse import unquote_to_bytes
-
 from upwire.conf.model import ProxySettings
 from upwire.conf.values import parse_size
 from upwire.wire.http1 import ResponseHead
@@ -16,7 +13,6 @@ _KEPT = frozenset(
     {"content-type", "set-cookie", "content-disposition", "cache-control", "expires"}
     | {"accept-ranges"}
 )
-_PARENT = re.compile(r"(?:^|/)\.\.(?:/|$)")
 
 
 def redirect_of(head: ResponseHead, proxy: ProxySettings) -> str | None:
@@ -35,14 +31,6 @@ def limit_rate_of(head: ResponseHead, proxy: ProxySettings) -> int | None:
         return parse_size(_value(_LIMIT_RATE, head, proxy) or "")
     except ValueError:
         return None
-
-
-def split_uri(text: str) -> tuple[str, str] | None:
-    """Return path and query; None where the path leads out of its folder, or has a NUL."""
-    path, _, args = text.partition("?")
-    decoded = unquote_to_bytes(path.encode("latin-1")).decode("latin-1")
-    is_unsafe = not path or "\0" in decoded or _PARENT.search(path) or _PARENT.search(decoded)
-    return None if is_unsafe else (decoded, args)
 
 
 def is_buffered(head: ResponseHead, proxy: ProxySettings) -> bool:

@@ -18,12 +18,14 @@ class OutputHead:
 
     fields lack Content-Length, which is length: octets, None where they are not known.
     allows_ranges and allows_conditions: a client may ask for the content in part, or on conditions.
+    allows_one_range: in one part only, as of what passes through.
     has_content: whether octets may follow, which filters turn off but not on. expects_trailers: the
     content is chunked where that can be, since fields follow it.
     """
 
     __slots__ = (
         "allows_conditions",
+        "allows_one_range",
         "allows_ranges",
         "expects_trailers",
         "fields",
@@ -49,6 +51,7 @@ class OutputHead:
         self.fields = Headers.from_parsed(fields)
         self.length = length
         self.allows_ranges = allows_ranges
+        self.allows_one_range = False
         self.allows_conditions = allows_conditions
         self.expects_trailers = False
         self.has_content = status not in (204, 304)

@@ -12,14 +12,16 @@ from upwire.net.http1 import HttpClientConnection
 from upwire.net.stream import WRITE_HIGH_OCTETS, Stream
 from upwire.proxy import accel, failure
 from upwire.proxy.client_watch import ClientWatch
+from upwire.proxy.error_log import describe_error
 from upwire.proxy.failure import TryFailed
 from upwire.proxy.headers import downstream_fields
 from upwire.proxy.modules.write_filter import read_octets
 from upwire.proxy.output import OutputHead
-from upwire.proxy.request import Handled, Outcome, Phase, Request, UpstreamTry
+from upwire.proxy.request import Handled, Outcome, Request, UpstreamTry
 from upwire.proxy.response import absolute_location, finish, flush, send, send_head
 from upwire.proxy.special_response import has_error_page
 from upwire.proxy.spool import Read, Spool, SpooledRelay
+from upwire.proxy.target import parse_unsafe_uri
 from upwire.wire.fields import Headers
 from upwire.wire.http1 import ResponseHead
 
@@ -51,6 +53,7 @@ async def pass_on(request: Request, answer: Answer) -> Handled:
         return _redirect(request, head, target)
     fields = downstream_fields(head, proxy, request.lookup, partial(absolute_location, request))
     output = OutputHead(head.status, fields, reason=head.reason, allows_ranges=proxy.force_ranges)
+    output.allows_one_range = True
     await send_head(request, output, is_held=answer.http.has_octets)
     if request.reply.has_content:
         try:
@@ -73,23 +76,15 @@ def _redirect(request: Request, head: ResponseHead, target: str) -> Handled:
     )
     request.added_fields += kept
     if target.startswith("@"):
-        return _enter_named(request, target[1:])
-    parts = accel.split_uri(target)
-    if parts is None:
+        return request.enter_named(target[1:])
+    try:
+        uri, args = parse_unsafe_uri(target)
+    except RemoteProtocolError:
         request.log("error", f'unsafe URI "{target}" was detected')
         return 404
     if request.method != "HEAD":
         request.method = "GET"
-    return request.redirect_internally(*parts)
-
-
-def _enter_named(request: Request, name: str) -> Handled:
-    location = request.cycle.router.locations_of(request.server).find_named(name)
-    if location is None:
-        request.log("error", f'could not find named location "@{name}"')
-        return 500
-    request.settle(location)
-    return request.enter(Phase.REWRITE)
+    return request.redirect_internally(uri, args)
 
 
 async def _pass_content(request: Request, answer: Answer) -> None:
@@ -111,10 +106,22 @@ async def _pass_content(request: Request, answer: Answer) -> None:
             await send(request, octets)
             await flush(request)
         elif left := await _send_ready(request, octets):
-            spool = Spool(proxy.buffers.count * proxy.buffers.octets, proxy.max_temp_file_octets)
-            read_and_release = partial(_read_and_release, read, answer)
-            await SpooledRelay(read_and_release, partial(send, request), spool).run(left)
+            await _relay(request, partial(_read_and_release, read, answer), left)
             break
+
+
+async def _relay(request: Request, read: Read, first: bytes) -> None:
+    """Send first and the rest of the content, as `proxy_buffers` and a temporary file let it wait.
+
+    Raises TryFailed where the file cannot be written too.
+    """
+    proxy = request.settings.proxy
+    spool = Spool(proxy.buffers.count * proxy.buffers.octets, proxy.max_temp_file_octets)
+    try:
+        await SpooledRelay(read, partial(send, request), spool).run(first)
+    except OSError as error:
+        reason = f"write() of a temporary file failed {describe_error(error)}"
+        raise TryFailed("error", reason, failure.READING_BODY) from error
 
 
 async def _send_ready(request: Request, octets: bytes) -> bytes:

@@ -91,8 +91,10 @@ async def send_head(request: Request, head: OutputHead, *, is_held: bool = False
         head.has_content = head.status not in (204, 304)
     if not head.has_content:
         head.length = None
+    has_type = "Content-Type" in head.fields  # its own goes before one that X-Accel-Redirect kept
     for name, value in request.added_fields:
-        head.fields.add(name, value)
+        if not (has_type and name.lower() == "content-type"):
+            head.fields.add(name, value)
     request.reply.status, request.reply.fields = head.status, head.fields  # filters refer to them
     client = _Client(request) if request.main is request else None
     join_filters(request, head, client or request.sink)
@@ -131,7 +133,8 @@ async def respond(
     request: Request, status: int, fields: list[tuple[str, str]], content: bytes
 ) -> None:
     """Send a whole response; a HEAD request, 204 and 304 get its head alone."""
-    await send_head(request, OutputHead(status, fields, len(content)), is_held=True)
+    head = OutputHead(status, fields, len(content), allows_conditions=True)
+    await send_head(request, head, is_held=True)
     if content:
         await send(request, content)
     await finish(request)

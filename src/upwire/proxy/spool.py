@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -55,7 +56,7 @@ class Spool:
         self._written_at += len(octets)
 
     def take(self) -> bytes:
-        """Return the first octets, b"" where there are none."""
+        """Return the first octets, b"" where there are none. Raises OSError as `put()` does."""
         if self._pieces:
             piece = self._pieces.popleft()
             self._memory -= len(piece)
@@ -73,7 +74,8 @@ class Spool:
     def close(self) -> None:
         """Give the file back."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # a full disk refuses what is not written yet
+                self._file.close()
 
 
 class SpooledRelay:
@@ -89,12 +91,11 @@ class SpooledRelay:
         self._is_ended = False
 
     async def run(self, first: bytes) -> None:
-        """Send first and all that is read; raises what reading or sending does.
+        """Send first and all that is read; raises what reading, sending or the spool does.
 
         What was read before reading failed is sent all the same.
         """
-        self._spool.put(first)
-        filler = asyncio.create_task(self._fill())
+        filler = asyncio.create_task(self._fill(first))
         try:
             while octets := await self._next():
                 await self._send(octets)
@@ -106,13 +107,14 @@ class SpooledRelay:
                 filler.exception()  # it was raised above, or gave way to what sending raised
             self._spool.close()
 
-    async def _fill(self) -> None:
+    async def _fill(self, octets: bytes) -> None:
         try:
-            while octets := await self._read():
+            while octets:
                 self._spool.put(octets)
                 self._change.set()
                 while self._spool.is_full:
                     await self._wait()
+                octets = await self._read()
         finally:
             self._is_ended = True
             self._change.set()

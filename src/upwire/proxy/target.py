@@ -61,13 +61,15 @@ def parse_target(target: str, *, merge_slashes: bool = True) -> Target:
 
 
 def parse_unsafe_uri(text: str) -> tuple[str, str]:
-    """Read a path with arguments that a content names; returns the path decoded, and the arguments.
+    """Read a path with arguments that a content or an upstream's field names.
 
-    Raises RemoteProtocolError for a bad percent-encoding, or a path that leads upwards.
+    Returns the path decoded, and the arguments.
+
+    Raises RemoteProtocolError for no path, a bad percent-encoding, or a path that leads upwards.
     """
     path, _, args = text.partition("?")
     path = _decode(path)
-    if ".." in path.split("/"):
+    if not path or ".." in path.split("/"):
         raise _invalid(f"path {path!r} leads upwards")
     return path, args
 

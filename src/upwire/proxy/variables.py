@@ -290,7 +290,7 @@ READERS: dict[str, Reader] = {
     "server_name": lambda request: request.server_name,
     "server_port": lambda request: str(request.client.local_port),
     "server_protocol": _protocol,
-    "status": lambda request: f"{request.reply.status:03d}",
+    "status": lambda request: f"{request.status_override or request.reply.status:03d}",
     "time_iso8601": _iso8601,
     "time_local": _local_time,
     "upstream_addr": _each_try(lambda attempt: attempt.address),

@@ -80,6 +80,14 @@ def test_parts_that_take_more_than_the_whole() -> None:
     assert len(select({"Range": many}, octets=20, most=20)) == 20
 
 
+def test_what_comes_before_its_turn_is_bounded() -> None:
+    half = 1024 * 1024
+    ranges = {"Range": f"bytes={half}-{2 * half - 2},0-{half - 1}"}
+    assert len(select(ranges, octets=2 * half)) == 2
+    assert select({"Range": f"bytes={half + 1}-{2 * half},0-{half}"}, octets=3 * half) == []
+    assert len(select({"Range": f"bytes=0-{half},{half + 1}-{2 * half}"}, octets=3 * half)) == 2
+
+
 @pytest.mark.parametrize(
     ("condition", "holds"),
     [('"t"', True), ('"x"', False), (THEN, True), (MONDAY, False), ('"', False)],

@@ -59,8 +59,10 @@ def _find_target(request: Request, head: OutputHead, is_declared: bool) -> str:
 
 
 def _say(head: OutputHead, charset: str) -> None:
+    """Name the charset; a redirect's would be taken for that of the page which it leads to."""
     media_type = _PARAMETER.sub("", head.fields.get("Content-Type") or "")
-    head.fields.set("Content-Type", f"{media_type}; charset={charset}")
+    told = "" if head.status in (301, 302) else f"; charset={charset}"
+    head.fields.set("Content-Type", media_type + told)
 
 
 class _Recoder(Filter):

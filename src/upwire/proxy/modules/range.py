@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,8 +17,8 @@ _RANGE = re.compile(
 )
 # Where `max_ranges` sets no limit, several parts may not take more than the whole by so much.
 _PART_OCTETS, _PARTS_OCTETS = 256, 4096
-_MEMORY_OCTETS = 64 * 1024
-_PIECE_OCTETS = 64 * 1024
+# How much of parts that were asked for out of their order may wait in memory.
+_WAITING_OCTETS_MAX = 1024 * 1024
 
 
 class Unsatisfiable(Exception):
@@ -37,6 +36,8 @@ class ByteRange:
 def join(request: Request, head: OutputHead) -> Filter | None:
     """Serve the ranges that were asked for, or say that ranges may be."""
     most = request.settings.max_ranges
+    if head.allows_one_range and most != 0:
+        most = 1
     if not head.allows_ranges or head.status != 200 or head.length is None or most == 0:
         return None
     try:
@@ -107,7 +108,22 @@ def _is_worthwhile(ranges: Sequence[ByteRange], octets: int, most: int | None) -
     asked = sum(part.end - part.start for part in ranges)
     if len(ranges) == 1 or asked > octets:
         return len(ranges) == 1
+    if _waiting_octets(ranges) > _WAITING_OCTETS_MAX:
+        return False
     return most is not None or asked + len(ranges) * _PART_OCTETS <= octets + _PARTS_OCTETS
+
+
+def _waiting_octets(ranges: Sequence[ByteRange]) -> int:
+    """Return how much comes before its turn, as the content goes by once.
+
+    nginx reads a file again for it, and cannot serve it out of anything else.
+    """
+    octets = end = 0
+    for part in ranges:
+        if part.start < end:
+            octets += part.end - part.start
+        end = max(end, part.end)
+    return octets
 
 
 def _describe(part: ByteRange, octets: int) -> str:
@@ -135,10 +151,13 @@ class _OnePart(Filter):
 class _MultiPart(Filter):
     """Passes on several ranges as multipart/byteranges (§14.6), in the order asked for.
 
-    What comes ahead of its turn waits in temporary files.
+    What comes ahead of its turn waits in memory, as much as `select_ranges()` lets it.
     """
 
-    __slots__ = ("_at", "_current", "_end", "_headers", "_parts", "_waiting", "frame_octets")
+    __slots__ = (
+        *("_at", "_begun", "_current", "_end", "_headers", "_later", "_parts", "_waiting"),
+        "frame_octets",
+    )
 
     def __init__(
         self, parts: Sequence[ByteRange], octets: int, boundary: str, media_type: str | None
@@ -153,46 +172,43 @@ class _MultiPart(Filter):
             for part in parts
         ]
         self._end = f"\r\n--{boundary}--\r\n".encode("latin-1")
-        self._waiting = [
-            tempfile.SpooledTemporaryFile(max_size=_MEMORY_OCTETS)  # noqa: SIM115 - finish() closes
-            for _ in parts
-        ]
+        self._waiting = [bytearray() for _ in parts]
+        self._later = sorted(range(len(parts)), key=lambda number: -parts[number].start)
+        self._begun: list[int] = []  # the parts that these octets may belong to
         self._at = 0
         self._current = 0
         self.frame_octets = sum(map(len, self._headers)) + len(self._end)
 
     async def send(self, octets: bytes) -> None:
         """Pass on what of these octets is in the range whose turn it is, and keep the rest."""
-        for number in range(self._current, len(self._parts)):
-            self._waiting[number].write(_cut(octets, self._at, self._parts[number]))
-        self._at += len(octets)
+        end = self._at + len(octets)
+        while self._later and self._parts[self._later[-1]].start < end:
+            self._begun.append(self._later.pop())
+        for number in self._begun:
+            self._waiting[number] += _cut(octets, self._at, self._parts[number])
+        self._begun = [number for number in self._begun if self._parts[number].end > end]
+        self._at = end
         while self._current < len(self._parts):
             await self._send_waiting(self._current)
             if self._parts[self._current].end > self._at:
                 break
-            self._waiting[self._current].close()
             self._current += 1
 
     async def finish(self) -> None:
         """End the last part."""
-        for waiting in self._waiting:
-            waiting.close()
         await self.next.send(self._end)
         await self.next.finish()
 
     async def _send_waiting(self, number: int) -> None:
         """Pass on what a part has by now, its header before that."""
         waiting = self._waiting[number]
-        if not waiting.tell():
+        if not waiting:
             return
         header, self._headers[number] = self._headers[number], b""
         if header:
             await self.next.send(header)
-        waiting.seek(0)
-        while octets := waiting.read(_PIECE_OCTETS):
-            await self.next.send(octets)
-        waiting.seek(0)
-        waiting.truncate()
+        self._waiting[number] = bytearray()
+        await self.next.send(bytes(waiting))
 
 
 def _cut(octets: bytes, at: int, part: ByteRange) -> bytes:

@@ -186,7 +186,8 @@ async def answer(request: Request, directive: Return) -> Handled:
         return directive.status
     if directive.status >= 400 and not text:
         return directive.status
-    fields = [] if directive.status == 204 else [("Content-Type", content_type(request))]
+    media_type = content_type(request)
+    fields = [("Content-Type", media_type)] if media_type and directive.status != 204 else []
     await respond(request, directive.status, fields, text.encode("latin-1", "replace"))
     return Outcome.DONE
 

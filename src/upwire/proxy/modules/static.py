@@ -49,7 +49,13 @@ def map_to_path(request: Request, uri: str, *, name: str | None = None) -> str:
 
 
 def content_type(request: Request) -> str:
-    """Return the media type that `types` has for the path's extension, or `default_type`."""
+    """Return the media type that `types` has for the path's extension, or `default_type`.
+
+    An upstream that redirected to the path by X-Accel-Redirect has the first word.
+    """
+    for field, value in request.added_fields:
+        if field.lower() == "content-type":
+            return value
     name = request.uri.rpartition("/")[2]
     _, dot, extension = name.rpartition(".")
     default = request.settings.default_type
@@ -109,10 +115,10 @@ def _refuse(request: Request, path: str, error: OSError) -> Handled:
 
 async def send_file(request: Request, file: File, *, coding: str = "") -> Handled:
     """Send an open file; coding: what it was put into beforehand."""
-    fields = [
-        ("Content-Type", content_type(request)),
-        ("Last-Modified", http_date(file.modified_s)),
-    ]
+    media_type = content_type(request)
+    fields = [("Content-Type", media_type)] if media_type else []
+    if request.status_override in (None, 200):  # the page of an error has no time, as in nginx
+        fields.append(("Last-Modified", http_date(file.modified_s)))
     if request.settings.etag:
         fields.append(("ETag", file.etag))
     if coding:
