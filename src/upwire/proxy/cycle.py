@@ -39,6 +39,7 @@ from upwire.proxy.route import Router
 from upwire.proxy.status import Counters
 from upwire.proxy.tls.contexts import Contexts, make_client_context, make_server_context
 from upwire.proxy.tls.sessions import UpstreamSessions
+from upwire.proxy.trusted_hosts import resolve_trusted
 from upwire.proxy.upstream import (
     SHARED_RECORD,
     PeerAddress,
@@ -115,6 +116,7 @@ class Cycle:
         "resolve",
         "router",
         "server_contexts",
+        "trusted_hosts",
         "tunnel_options",
         "upstream_contexts",
         "upstream_sessions",
@@ -153,6 +155,7 @@ class Cycle:
             for settings in all_settings(config):
                 self._open_logs(settings, defaults)
             self._resolve_upstreams()
+            self.trusted_hosts = resolve_trusted(all_settings(config), self.resolve)
             self.server_contexts = Contexts(
                 (server.ssl for server in config.servers if server.ssl.certificates),
                 partial(make_server_context, log=self.log.write),

@@ -31,6 +31,7 @@ def test_an_own_rule_of_either_kind_hides_those_above() -> None:
         ("deny ALL;", 'invalid parameter "ALL"'),
         ("allow 10.0.0.1/8;", "low address bits of 10.0.0.1/8 are meaningless"),
         ("set_real_ip_from 10.0.0.0/99;", 'host not found in set_real_ip_from "10.0.0.0/99"'),
+        ("set_real_ip_from 10.0.0.300;", 'host not found in set_real_ip_from "10.0.0.300"'),
     ],
 )
 def test_faults(line: str, message: str) -> None:
@@ -51,3 +52,8 @@ def test_real_ip() -> None:
     assert found is not None
     assert (found.header, found.recursive) == ("X-Real-IP", True)
     assert found.trusted == (parse_cidr("unix:")[0],)
+    assert found.hosts == ()
+    named = location("set_real_ip_from unix:; set_real_ip_from a1.test;").settings.real_ip
+    assert named is not None
+    assert named.trusted == (parse_cidr("unix:")[0],)
+    assert [host.name for host in named.hosts] == ["a1.test"]

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from kit.proxy_site import LISTENING, cycle_of, make_request
+from kit.proxy_site import LISTENING, cycle_of, make_request, read_conf
+from upwire.proxy.cycle import Cycle, Surroundings
 from upwire.proxy.modules import realip
+from upwire.proxy.request import Request
+from upwire.proxy.status import Counters
 from upwire.wire.proxy_protocol import ProxyHeader
 
 SEEN = ("remote_addr", "remote_port", "realip_remote_addr", "realip_remote_port")
@@ -65,3 +68,18 @@ def test_the_next_request_begins_with_the_connection(tmp_path: Path) -> None:
             assert (client.address, client.connected) == ("10.1.2.3", None)
 
     asyncio.run(run())
+
+
+def test_hosts_may_be_trusted(tmp_path: Path) -> None:
+    conf = "server { listen 127.0.0.1:80; set_real_ip_from proxy.test; }"
+    found = ["10.9.9.9", "10.1.2.3"]
+    around = Surroundings(prefix=str(tmp_path), resolve=lambda _: found, counters=Counters())
+    cycle = Cycle(read_conf(f"access_log off; error_log error.log; {conf}"), around)
+    request = make_request(cycle, "/", {"X-Real-IP": "1.1.1.1"})
+    asyncio.run(_change(request))
+    assert request.client.address == "1.1.1.1"
+    cycle.close()
+
+
+async def _change(request: Request) -> None:
+    assert await realip.change_address(request) is None

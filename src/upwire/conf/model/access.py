@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from upwire.conf.cidr import Cidr, parse_cidr
 from upwire.conf.model.assembly import Assembly, Scope, Wrong
 from upwire.conf.model.types import AccessRule, AuthBasic, RealIp
+from upwire.conf.model.types.access import TrustedHost
 from upwire.conf.syntax import Directive
+
+_HOST = re.compile(r"[A-Za-z0-9_.-]*[A-Za-z_-][A-Za-z0-9_.-]*")  # digits alone are an address
 
 
 def effective_access(scope: Scope, assembly: Assembly) -> tuple[AccessRule, ...]:
@@ -39,20 +44,24 @@ def effective_real_ip(scope: Scope, assembly: Assembly) -> RealIp | None:
     lines = scope.effective("set_real_ip_from")
     if not lines:
         return None
+    trusted = assembly.read_all(read_trusted, lines)
     return RealIp(
-        assembly.read_all(read_trusted, lines),
+        tuple(one for one in trusted if isinstance(one, Cidr)),
+        tuple(one for one in trusted if isinstance(one, TrustedHost)),
         scope.text("real_ip_header"),
         scope.flag("real_ip_recursive"),
     )
 
 
-def read_trusted(directive: Directive, assembly: Assembly) -> Cidr:
-    """Return one block of trusted addresses."""
+def read_trusted(directive: Directive, assembly: Assembly) -> Cidr | TrustedHost:
+    """Return one block of trusted addresses, or what can only be a host."""
     try:
         return _read_cidr(directive, assembly)
     except ValueError:
-        message = f'host not found in set_real_ip_from "{directive.args[0]}"'
-        raise Wrong(message, directive.arg_positions[0]) from None
+        name, position = directive.args[0], directive.arg_positions[0]
+        if _HOST.fullmatch(name):
+            return TrustedHost(name, position)
+        raise Wrong(f'host not found in set_real_ip_from "{name}"', position) from None
 
 
 def _read_cidr(directive: Directive, assembly: Assembly) -> Cidr:

@@ -20,7 +20,11 @@ async def change_address(request: Request) -> Handled:
         return None
     connected = client.address, client.port
     is_recursive = settings.recursive
-    origin = find_origin(connected, values, settings.trusted, is_recursive=is_recursive)
+    trusted = settings.trusted
+    if settings.hosts:
+        known = request.cycle.trusted_hosts
+        trusted += tuple(cidr for host in settings.hosts for cidr in known[host.name])
+    origin = find_origin(connected, values, trusted, is_recursive=is_recursive)
     if origin is not None:
         address, port = origin
         port = proxied.source_port if proxied is not None else port

@@ -26,10 +26,19 @@ class AuthBasic:
 
 
 @dataclass(frozen=True, slots=True)
+class TrustedHost:
+    """A host whose addresses are looked up when the configuration is put in use."""
+
+    name: str
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
 class RealIp:
     """ngx_http_realip_module. header: a field's name, or "proxy_protocol"."""
 
     trusted: tuple[Cidr, ...]
+    hosts: tuple[TrustedHost, ...] = ()
     header: str = "X-Real-IP"
     recursive: bool = False
 
