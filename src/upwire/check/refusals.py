@@ -38,7 +38,7 @@ _MENDS = {
 # Where the lines of a fragment may belong, the likeliest of a kind first.
 _CONTEXTS = {
     Kind.WHOLE: (Context.MAIN,),
-    Kind.HTTP: (Context.HTTP, Context.STREAM, Context.MAIN, Context.MAIL),
+    Kind.HTTP: (Context.HTTP, Context.STREAM, Context.MAIN, Context.MAIL, Context.UPSTREAM),
     Kind.SERVER: (Context.SERVER, Context.STREAM_SERVER),
     Kind.LOCATION: (
         *(Context.LOCATION, Context.SERVER, Context.HTTP, Context.MAIN, Context.UPSTREAM),
