@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -77,19 +78,28 @@ def test_a_proxy_serves_until_it_is_stopped(tmp_path: Path) -> None:
 
 
 def test_idle_connections_to_upstreams_end_with_the_loop(tmp_path: Path) -> None:
-    http = "keepalive_timeout 75s; upstream u {{ server 127.0.0.1:{port}; keepalive 4; }} " + ONE
-    http += (
-        "server {{ listen unix:{folder}/sock; location / {{ proxy_pass http://u; "
-        'proxy_http_version 1.1; proxy_set_header Connection ""; }} }}'
-    )
+    def answer_once(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+            assert connection.recv(4096) == b""
 
     async def act(worker: Worker, port: int) -> None:
-        assert (await get(port, unix=str(tmp_path / "sock"))).content == b"one"
+        assert (await get(port)).content == b"hi"
         idle = worker.service.cycle.upstreams["u"].idle
         assert idle is not None
         assert len(idle) == 1
 
-    run(tmp_path, http, act)
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor() as threads:
+        answered = threads.submit(answer_once, listening)
+        http = f"upstream u {{{{ server 127.0.0.1:{listening.getsockname()[1]}; keepalive 4; }}}} "
+        http += (
+            "server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://u; "
+            'proxy_http_version 1.1; proxy_set_header Connection ""; }} }}'
+        )
+        run(tmp_path, http, act)
+        answered.result(10)
 
 
 def test_a_reload_changes_what_is_open(tmp_path: Path) -> None:
