@@ -17,6 +17,8 @@ def insert_lines(behind: Directive, lines: Sequence[str]) -> tuple[Edit, ...]:
 
 
 def replace_argument(directive: Directive, number: int, text: str) -> tuple[Edit, ...]:
-    """Put text in place of an argument."""
+    """Put text in place of an argument; nothing where there is none."""
+    if number >= len(directive.arg_positions):
+        return ()
     at = directive.arg_positions[number]
     return (Edit(at.file, at.line, at.column, text, replaces_word=True),)

@@ -291,7 +291,7 @@ def check_repeated_fields(site: Site) -> Iterator[Finding]:
     """F10: a field goes upstream twice."""
     for place in site.websockets:
         for name in ("connection", "upgrade", "host"):
-            lines = place.fields(name)
+            lines = [line for line in place.fields(name) if line.args[1]]
             if len(lines) < 2:
                 continue
             at = lines[-1]

@@ -109,12 +109,8 @@ def _samples(pattern: str) -> tuple[str, ...]:
 
 
 def _matches(place: Place, uri: str) -> bool:
-    directive = place.block.directive
-    if directive is None:
-        return False
-    expression = directive.args[-1] if len(directive.args) > 1 else place.pattern
     try:
-        return Regex(expression, is_caseless=place.modifier == "~*").search(uri) is not None
+        return Regex(place.pattern, is_caseless=place.modifier == "~*").search(uri) is not None
     except (ConfigError, RegexFailed):
         return False
 
@@ -214,11 +210,10 @@ def check_if(site: Site) -> Iterator[Finding]:
     """F39: `if` compares Upgrade, and its case."""
     for place in site.places:
         at = place.block.directive
-        if at is None or at.name != "if" or len(at.args) != 3:
+        if at is None or at.name != "if":
             continue
-        variable, operator, value = at.args
-        if variable.lstrip("(") == "$http_upgrade" and operator in ("=", "!="):
-            word = value.rstrip(")")
+        variable, operator, word = _condition(at)
+        if variable == "$http_upgrade" and operator in ("=", "!="):
             if word.lower() != "websocket":
                 continue
             case = "~*" if operator == "=" else "!~*"
@@ -232,6 +227,12 @@ def check_if(site: Site) -> Iterator[Finding]:
                 (),
                 f"if ($http_upgrade {case} ^websocket$)",
             )
+
+
+def _condition(at: Directive) -> tuple[str, str, str]:
+    """Return three words of `if`; behind a quoted one its ")" is a word by itself."""
+    words = [*(" ".join(at.args).removeprefix("(").removesuffix(")").split()), "", "", ""]
+    return words[0], words[1], words[2]
 
 
 def check_subdirectory(site: Site) -> Iterator[Finding]:
@@ -390,9 +391,7 @@ def _meant(site: Site) -> list[Place]:
 
 def _path(place: Place) -> str | None:
     """Return the path behind the host of proxy_pass; None where there is none."""
-    if place.passes is None or not place.passes.args:
-        return None
-    rest = place.passes.args[0].partition("://")[2]
+    rest = place.passes.args[0].partition("://")[2] if place.passes is not None else ""
     if rest.startswith("unix:"):
         return None
     _, slash, path = rest.partition("/")

@@ -70,7 +70,7 @@ class Level:
     def label(self) -> str:
         """The block as one writes of it: `location /ws`."""
         if self.directive is None:
-            return "the file"
+            return "this file"
         return " ".join((self.directive.name, *self.directive.args))
 
 
@@ -100,7 +100,10 @@ class Place:
         directive = self.block.directive
         if directive is None or directive.name != "location" or not directive.args:
             return ""
-        return directive.args[-1].removeprefix("=").removeprefix("^~").lstrip("~*")
+        if len(directive.args) > 1:
+            return directive.args[-1]
+        is_named = self.modifier == "@"
+        return directive.args[0] if is_named else directive.args[0].removeprefix(self.modifier)
 
     @property
     def modifier(self) -> str:
@@ -121,8 +124,8 @@ class Place:
 
     @property
     def passes(self) -> Directive | None:
-        """Its `proxy_pass`."""
-        return next(iter(self.block.own("proxy_pass")), None)
+        """Its `proxy_pass`, where that says to whom."""
+        return next((line for line in self.block.own("proxy_pass") if line.args), None)
 
     @property
     def handler(self) -> Directive | None:
@@ -169,19 +172,17 @@ class Place:
         return [line for line in lines if len(line.args) == 2 and line.args[0].lower() == name]
 
     def value(self, name: str) -> str | None:
-        """What `proxy_set_header` says for a field, None where it says nothing."""
-        found = self.fields(name)
-        return found[0].args[1] if found else None
+        """What `proxy_set_header` says for a field, None where it says nothing.
+
+        A line whose value is empty sends nothing; of several others each is sent.
+        """
+        values = [line.args[1] for line in self.fields(name)]
+        return ", ".join(filter(None, values)) if values else None
 
     def hidden(self, name: str) -> list[Directive]:
         """The lines of the nearest outer block that this one's own lines drop."""
         found = [own for level in self.levels if (own := level.own(name))]
         return found[1] if len(found) > 1 else []
-
-    @property
-    def head(self) -> Directive | None:
-        """What to point at, where nothing inside is to blame."""
-        return self.passes or self.block.directive
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,7 @@ class Site:
     def upstream_of(self, place: Place) -> Directive | None:
         """The `upstream` that a place's proxy_pass names."""
         passed = place.passes
-        if passed is None or not passed.args:
+        if passed is None:
             return None
         return self.upstream(authority(passed.args[0]))
 
@@ -319,7 +320,7 @@ def _weigh(place: Place, sources: Mapping[str, str]) -> Evidence:
 def _is_host_named(place: Place) -> bool:
     """Whether a server, or the upstream of its root, is called as those for WebSockets are."""
     server, passed = place.server, place.passes
-    names = [authority(passed.args[0])] if passed is not None and passed.args else []
+    names = [authority(passed.args[0])] if passed is not None else []
     for line in server.own("server_name") if server is not None else ():
         names += line.args
     return any(names_websockets(name) for name in names)
@@ -328,7 +329,7 @@ def _is_host_named(place: Place) -> bool:
 def _has_comment(place: Place, sources: Mapping[str, str]) -> bool:
     """Whether a comment in or right above a location speaks of WebSockets."""
     block = place.block.directive
-    if block is None or block.end.file != block.file:
+    if block is None:
         return False
     lines = sources.get(block.file, "").split("\n")
     return any(comments_on_websockets(line) for line in lines[block.line - 2 : block.end.line])
