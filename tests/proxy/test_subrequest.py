@@ -144,6 +144,28 @@ def test_one_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_cut: boo
     assert (tmp_path / "access.log").read_text().count("\n") == 1 + (not is_cut)
 
 
+def test_one_beside_ends_with_a_request_that_is_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[bool] = []
+
+    async def handler(request: Request) -> Handled:
+        if request.parent is None:
+            fetch_beside(request, "/main")
+            await asyncio.sleep(0)
+            asyncio.current_task().cancel()  # type: ignore[union-attr]  # there is one
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(request.parent is None)
+        return 204
+
+    with pytest.raises(asyncio.CancelledError):
+        run(tmp_path, monkeypatch, handler)
+    assert ended == [True, False]
+    assert (tmp_path / "access.log").read_text().count("\n") == 1
+
+
 def test_one_beside_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def handler(request: Request) -> Handled:
         if request.parent is not None:

@@ -144,10 +144,15 @@ class Exchange:
             request.reply.is_cut = True
             request.log("info", "client prematurely closed connection while sending to client")
             raise
+        except asyncio.CancelledError:
+            request.reply.is_cut = True
+            raise
         finally:
             counters.in_flight -= 1
-            await self._end_beside()
-            self.finish()
+            try:
+                await self._end_beside()
+            finally:
+                self.finish()
         if request.reply.is_cut:
             await _cut(request)
 
@@ -167,7 +172,7 @@ class Exchange:
         _log(request)
 
     async def _end_beside(self) -> None:
-        """Wait for the subrequests that ran beside; a client that is gone ends them."""
+        """Wait for the subrequests that ran beside; an answer that is cut ends them."""
         beside = self._request.beside
         if not beside:
             return
