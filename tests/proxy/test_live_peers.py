@@ -67,6 +67,23 @@ async def test_peers_follow_their_name(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @in_loop
+async def test_whole_addresses_alone_are_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("upwire.proxy.live_peers.NAMES_OCTETS_MAX", len("10.0.0.1 10.0.0."))
+    zones = Zones()
+    async with name_server(RECORDS) as server:
+        cycle = make(server, tmp_path, zones)
+        zones.commit()
+        cycle.tick()
+        await wait_for(cycle, "10.0.0.9:80", "10.0.0.1:80", "10.0.0.2:80")
+        cycle.close()
+        cycle = make(server, tmp_path, zones)
+        assert addresses(cycle) == ["10.0.0.9:80", "10.0.0.1:80"]
+        cycle.close()
+
+
+@in_loop
 async def test_a_name_without_addresses_has_no_peers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,9 @@ from upwire.proxy.resolver import NotResolved, Resolver, Service
 from upwire.proxy.upstream import PeerAddress, PeerState, Upstreams
 from upwire.proxy.zone import Zone
 
-NAMES_RECORD = "=2048s"
+NAMES_OCTETS_MAX = 2048
+
+NAMES_RECORD = f"={NAMES_OCTETS_MAX}s"
 """The addresses of one name, with spaces between them, in a zone of NAMES_OCTETS."""
 
 NAMES_OCTETS = 256 * 1024
@@ -128,8 +130,11 @@ class LivePeers:
         return octets.rstrip(b"\0").decode("ascii").split()
 
     def _remember(self, peer: Peer, addresses: Sequence[str]) -> None:
+        text = " ".join(addresses)
+        while len(text) > NAMES_OCTETS_MAX:  # the rest is asked for anew
+            text = text.rpartition(" ")[0]
         with self._zone.locked():
-            self._zone.put(self._key(peer), " ".join(addresses).encode("ascii")[:2048])
+            self._zone.put(self._key(peer), text.encode("ascii"))
 
     def _key(self, peer: Peer) -> bytes:
         return f"{self._upstream.name}\0{peer.host}".encode("latin-1")
