@@ -159,6 +159,13 @@ def test_a_content_that_breaks_is_cut(
     assert message in (tmp_path / "error.log").read_text()
 
 
+def test_what_variables_make_may_be_no_request(tmp_path: Path) -> None:
+    directives = "proxy_method $arg_m;"
+    answer, heads = ask(tmp_path, say(head("204 No")), "/x?m=a/b", directives=directives)
+    assert (answer.status, heads) == (500, [])
+    assert "variables gave no method" in (tmp_path / "error.log").read_text()
+
+
 def test_what_proxy_set_body_says_is_sent(tmp_path: Path) -> None:
     directives = 'proxy_set_body "me: $request_method"; proxy_method PUT;'
     _, (sent,) = ask(tmp_path, say(head("204 No")), directives=directives)

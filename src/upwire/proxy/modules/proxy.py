@@ -8,7 +8,7 @@ from dataclasses import replace
 from upwire.conf.model import ProxyPass
 from upwire.conf.values import is_address
 from upwire.conf.variables import Template
-from upwire.errors import UpwireError
+from upwire.errors import LocalProtocolError, UpwireError
 from upwire.proxy.body import Body, BodyRefused, read_body
 from upwire.proxy.client_watch import ClientGone
 from upwire.proxy.failure import TryFailed
@@ -42,6 +42,9 @@ async def answer(request: Request) -> Handled:
         return await Gateway(request, destination, body).run()
     except _UrlRefused as refusal:
         request.log("error", str(refusal))
+        return 500
+    except LocalProtocolError:
+        request.log("error", "variables gave no method or no URI that a request can have")
         return 500
     except TryFailed as failed:
         request.log("error", failed.message)
