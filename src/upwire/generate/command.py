@@ -13,25 +13,24 @@ from upwire.conf.generate import (
     site_conf,
     systemd_unit,
 )
-from upwire.errors import LocalProtocolError, UpwireError
-from upwire.generate.existing import mended_text
+from upwire.errors import LocalProtocolError
+from upwire.generate.existing import mended
 from upwire.generate.options import ConfigOptions, describe
 
 
 def main(options: ConfigOptions) -> int:
     """Print or write what is asked for; returns 0.
 
-    Raises LocalProtocolError for values that cannot be, UpwireError for a file that cannot be
-    written.
+    Raises LocalProtocolError for values that cannot be, and for a file that cannot be written.
     """
     if options.source is not None:
-        text = mended_text(options.source, nginx=options.nginx)
+        octets = mended(options.source, nginx=options.nginx)
     else:
-        text = _new_text(options)
+        octets = _new_text(options).encode()
     if options.output is None:
-        _print(text)
+        _print(octets)
     else:
-        _write(options.output, text, may_overwrite=options.force)
+        _write(options.output, octets, may_overwrite=options.force)
     return 0
 
 
@@ -52,20 +51,20 @@ def _generate(options: ConfigOptions, deployment: Deployment) -> str:
     return site_conf(deployment) if options.site else nginx_conf(deployment)
 
 
-def _print(text: str) -> None:
-    """Write to standard output, octet for octet: what an existing file has may be no UTF-8."""
+def _print(octets: bytes) -> None:
+    """Write to standard output as it is: what an existing file has may be no UTF-8."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.write(octets)
     sys.stdout.buffer.flush()
 
 
-def _write(path: str, text: str, *, may_overwrite: bool) -> None:
+def _write(path: str, octets: bytes, *, may_overwrite: bool) -> None:
     """Write a file; what is there stays unless it may be overwritten."""
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if may_overwrite else os.O_EXCL)
     try:
         with open(os.open(path, flags, 0o644), "wb") as file:
-            file.write(text.encode("utf-8", "surrogateescape"))
+            file.write(octets)
     except FileExistsError:
         raise LocalProtocolError(f"{path} is there already; --force overwrites it") from None
-    except (OSError, ValueError) as error:
-        raise UpwireError(f"{path} cannot be written: {error}") from None
+    except OSError as error:
+        raise LocalProtocolError(f"{path} cannot be written: {error.strerror}") from None

@@ -11,8 +11,8 @@ from upwire.check.verdict import Verdict, judge
 from upwire.conf.audit import Severity
 
 
-def mended_text(path: str, *, nginx: str | None = None) -> str:
-    """Return a file's text with its faults mended, as surrogateescape has octets that are no UTF-8.
+def mended(path: str, *, nginx: str | None = None) -> bytes:
+    """Return a file with its faults mended, and the same octets everywhere else.
 
     What is left, here or in included files, is told on standard error. nginx: the version to mend
     for. Raises LocalProtocolError where the file cannot be read.
@@ -23,11 +23,10 @@ def mended_text(path: str, *, nginx: str | None = None) -> str:
 
     verdict = look()
     sources = verdict.reading.sources
-    mended = mend(verdict, lambda texts: look({**sources, **texts}))
+    found = mend(verdict, lambda texts: look({**sources, **texts}))
     name = verdict.reading.path
-    _tell_rest(mended.verdict, has_others=any(file != name for file in mended.texts))
-    text = mended.texts.get(name, sources[name])
-    return text.encode("latin-1").decode("utf-8", "surrogateescape")
+    _tell_rest(found.verdict, has_others=any(file != name for file in found.texts))
+    return found.texts.get(name, sources[name]).encode("latin-1")
 
 
 def _tell_rest(verdict: Verdict, *, has_others: bool) -> None:

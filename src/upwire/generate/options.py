@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from upwire.conf.generate import Certificate, Deployment
 from upwire.conf.generate.values import (
@@ -20,6 +20,7 @@ from upwire.conf.generate.values import (
 from upwire.proxy.load import parse_version
 
 _CERTBOT_FOLDER = "/etc/letsencrypt/live"
+_BESIDE_FROM = ("source", "nginx", "output", "force")
 _ACME_NEEDS_HOST = "a host is missing, such as chat.example.com"
 
 
@@ -125,17 +126,23 @@ class ConfigOptions:
         """Raise ValueError for what cannot be meant together."""
         kinds = (self.site, self.docker_compose, self.systemd, self.kubernetes)
         if sum(kinds) > 1:
-            raise ValueError(
-                "--site, --docker-compose, --systemd and --kubernetes exclude each other"
-            )
+            raise ValueError("only one of --site, --docker-compose, --systemd, --kubernetes")
         if self.tls and self.acme is not None:
             raise ValueError("--tls and --acme exclude each other")
         if len(self.tls) > 2:
             raise ValueError("--tls is given twice")
         if self.force and self.output is None:
             raise ValueError("--force is for --output")
-        if self.source is not None and (self.host or self.backend or any(kinds)):
-            raise ValueError("--from takes all from the file: it needs no host, backend or format")
+        if self.source is not None and self._describes_something():
+            raise ValueError("--from takes all from the file, but for --nginx, -o and --force")
+
+    def _describes_something(self) -> bool:
+        """Whether a site of its own is asked for."""
+        return any(
+            getattr(self, field.name) != field.default
+            for field in fields(self)
+            if field.name not in _BESIDE_FROM
+        )
 
 
 def describe(options: ConfigOptions) -> Deployment:
