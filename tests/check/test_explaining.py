@@ -1,0 +1,135 @@
+"""One request on its way through a file."""
+
+from __future__ import annotations
+
+import pytest
+
+from kit.check_site import judge_text
+from upwire.check.built import build_whole
+from upwire.check.explaining import explain
+from upwire.errors import LocalProtocolError
+
+CONF = """\
+events {}
+http {
+    map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
+    map $loop $loop { default x$loop; }
+    server {
+        listen 80;
+        server_name a.example;
+        location /ws/ {
+            proxy_pass http://127.0.0.1:8080/x/;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $connection_upgrade;
+            proxy_set_header Host $host;
+            proxy_set_header X-Real-IP $remote_addr;
+            proxy_set_header X-Loop $loop;
+            location /ws/inner { root /srv; }
+        }
+        location ~ ^/v(\\d)(?<rest>.*) { proxy_pass http://127.0.0.1:1/$1$rest; }
+        location ~ /v { root /srv; }
+        location ^~ /t { proxy_pass http://$arg_to:1; }
+        location ~ /t { root /srv; }
+        location = /s { return 301 /; }
+        location = /e { return 204; }
+        location / { root /srv; }
+        location /i { internal; root /srv; }
+        location /c { if ($arg_x) { return 403; } proxy_pass http://unix:/run/x; }
+        location @n { proxy_pass http://127.0.0.1:1; }
+    }
+    server { listen 80; server_name b.example; set $a b; location /only { root /srv; } }
+    server { listen 127.0.0.1:81; return 444; }
+}
+"""
+
+
+def walk(url: str, method: str = "GET", conf: str = CONF) -> list[str]:
+    return list(explain(build_whole(judge_text(conf)), method, url))
+
+
+def test_a_handshake_on_its_way() -> None:
+    assert walk("ws://a.example/ws/1?x=1") == [
+        "GET /ws/1?x=1 to a.example at port 80",
+        "server: a.example (nginx.conf:5)",
+        "  it answers: its name fits",
+        "  not b.example (nginx.conf:28): another name fits better",
+        "  not (no name) (nginx.conf:29): listens at 127.0.0.1:81",
+        "location: location /ws/ (nginx.conf:8)",
+        "  not location /ws/inner (nginx.conf:15): /ws/1 does not begin with /ws/inner",
+        "  not location ~ ^/v(\\d)(?<rest>.*) (nginx.conf:17): it does not match /ws/1",
+        "  not location ~ /v (nginx.conf:18): it does not match /ws/1",
+        "  not location ^~ /t (nginx.conf:19): /ws/1 does not begin with /t",
+        "  not location ~ /t (nginx.conf:20): it does not match /ws/1",
+        "  not location = /s (nginx.conf:21): /ws/1 is not /s",
+        "  not location = /e (nginx.conf:22): /ws/1 is not /e",
+        "  not location / (nginx.conf:23): a longer prefix, or an expression, goes before it",
+        "  not location /i (nginx.conf:24): /ws/1 does not begin with /i",
+        "  not location /c (nginx.conf:25): /ws/1 does not begin with /c",
+        "  not location @n (nginx.conf:26): only try_files, error_page and the like lead there",
+        "upstream: 127.0.0.1:8080, which gets",
+        "  GET /x/1?x=1 HTTP/1.0",
+        "  Upgrade: websocket",
+        "  Connection: upgrade",
+        "  Host: a.example",
+        "  X-Real-IP: $remote_addr",
+        "  X-Loop: x",
+        "  Sec-WebSocket-Version: 13",
+        "  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ]
+
+
+def test_a_plain_request_asks_for_no_upgrade() -> None:
+    lines = walk("http://a.example/ws/1", "POST")
+    assert lines[-4:] == ["  POST /x/1 HTTP/1.0", "  Host: a.example", *lines[-2:]]
+    assert "Upgrade" not in "".join(lines[-3:])
+
+
+@pytest.mark.parametrize(
+    ("url", "line"),
+    [
+        ("ws://a.example/v1x", "  GET /1x HTTP/1.0"),
+        (
+            "ws://a.example/v1x",
+            "  not location ~ /v (nginx.conf:18): an expression before it in the file matches",
+        ),
+        ("ws://a.example/t?to=b", "  GET /t?to=b HTTP/1.0"),
+        ("ws://a.example/t", "  not location ~ /t (nginx.conf:20): `^~` goes before expressions"),
+        ("ws://a.example/ws", "answer: 301 to /ws/: the path lacks its last slash"),
+        ("ws://a.example/s", "answer: 301 /"),
+        ("ws://a.example/e", "answer: 204"),
+        ("ws://a.example/x", "answer: a file, if there is one"),
+        ("ws://a.example/i", "answer: 404: the location is internal"),
+        ("ws://a.example/c", "  its rewrite, if and set run first: not followed here"),
+        (
+            "ws://a.example/ws/inner",
+            "  not location /ws/ (nginx.conf:8): a longer prefix, or an expression, goes before it",
+        ),
+        ("ws://q/", "  it answers: no name fits, and it is the default there"),
+        ("ws://q/", "  not b.example (nginx.conf:28): its name does not fit"),
+        ("ws://b.example/x", "location: none matches /x: the server's own files"),
+        (
+            "ws://b.example/x",
+            "  its rewrite, if and set run before a location is looked for: not followed here",
+        ),
+        ("ws://q:81/", "  the server answers 444, before any location is looked for"),
+        ("wss://a.example/", "server: none listens at port 443"),
+        ("wss://a.example/", "  a.example listens at 0.0.0.0:80"),
+    ],
+)
+def test_each_step_has_its_reason(url: str, line: str) -> None:
+    assert line in walk(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["a.example", "ftp://a/", "ws:///x", "ws://a:x/", "ws://a/%00", "ws://a b/"]
+)
+def test_what_is_no_url_is_wrong_usage(url: str) -> None:
+    with pytest.raises(LocalProtocolError):
+        walk(url)
+
+
+def test_only_whole_files_that_load_are_explained() -> None:
+    with pytest.raises(LocalProtocolError, match="a whole nginx.conf is needed"):  # noqa: RUF043
+        walk("ws://a/", conf="server { listen 80; }")
+    with pytest.raises(LocalProtocolError, match="does not load"):
+        walk("ws://a/", conf="events {} http { gzip maybe; }")
