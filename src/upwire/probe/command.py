@@ -22,6 +22,10 @@ from upwire.probe.verdicts import judge
 
 _UNUSABLE = 2
 _LONG_LADDER_S = 60.0
+_ADVICE = (
+    "To see what arrives, run `upwire probe --echo-backend PORT` in the backend's place, "
+    "and probe again."
+)
 
 
 def main(options: ProbeOptions) -> int:
@@ -68,6 +72,8 @@ def _conclude(options: ProbeOptions, evidence: Evidence) -> list[Finding]:
 
 def _print(evidence: Evidence, findings: list[Finding]) -> None:
     lines = ["", *report.show_heads(evidence.base), "", *report.show_findings(findings)]
+    if not evidence.base.is_open and not evidence.is_echo:
+        lines.append(_ADVICE)
     print("\n".join(lines))
 
 

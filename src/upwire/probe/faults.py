@@ -107,7 +107,10 @@ _ROWS = (
     Fault("F44", "handshake", "proxy_pass", "fill in proxy_pass"),
     Fault("F50", "handshake, no-origin", "proxy_set_header Host", "proxy_set_header Host $host;"),
     Fault(
-        "F51", "handshake, portless", "proxy_set_header Host", "proxy_set_header Host $http_host;"
+        "F51",
+        "handshake, portless-origin",
+        "proxy_set_header Host",
+        "proxy_set_header Host $http_host;",
     ),
     Fault("F52", "evil-origin", "proxy_set_header Origin", "delete that line"),
     Fault(

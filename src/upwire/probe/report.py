@@ -15,7 +15,7 @@ from upwire.probe.gathering import Step
 from upwire.wire.http1 import RequestHead, ResponseHead
 
 _LINE_CHARACTERS = 160
-_TITLE_CHARACTERS = 34
+_TITLE_CHARACTERS = 38
 
 
 def show_step(step: Step) -> str:
@@ -27,6 +27,7 @@ def show_step(step: Step) -> str:
 
 def show_heads(answer: Answer) -> Iterator[str]:
     """Yield the fields of a request as they were sent, and those of its answer as they came."""
+    yield "sent (>), seen by the backend (=), answered (<):"
     yield from (f"  > {_cut(line)}" for line in _lines(answer.request))
     if answer.received is not None:
         yield from (f"  = {_cut(line)}" for line in _lines(answer.received.head))
@@ -38,7 +39,11 @@ def show_findings(findings: Sequence[Finding]) -> Iterator[str]:
     """Yield what is wrong, and how it is mended."""
     for finding in findings:
         number = f"[{finding.fault}]" if finding.fault else ""
-        yield f"{finding.severity.name.lower()}{number}: {printable(finding.message)}"
+        line = f"{finding.severity.name.lower()}{number}: {printable(finding.message)}"
+        if finding.severity is Severity.NOTE:
+            yield f"{line}. {finding.mend}" if finding.mend else line
+            continue
+        yield line
         if finding.suspects and not finding.places:
             yield f"  it may be as well: {' '.join(finding.suspects)}"
         for place in finding.places:
@@ -52,7 +57,7 @@ def show_findings(findings: Sequence[Finding]) -> Iterator[str]:
 def show_counts(findings: Sequence[Finding], connections: int, took_s: float) -> str:
     """Return the last line."""
     counts = Counter(finding.severity for finding in findings)
-    parts = [f"{counts[one]} {one.name.lower()}" for one in sorted(counts, reverse=True)]
+    parts = [_count(counts[one], one) for one in sorted(counts, reverse=True)]
     found = ", ".join(parts) or "nothing wrong"
     return f"{found}; {connections} connections, {took_s:.1f} s"
 
@@ -85,6 +90,12 @@ def to_json(
 def is_clean(findings: Sequence[Finding]) -> bool:
     """Whether nothing is worse than a note."""
     return all(finding.severity is Severity.NOTE for finding in findings)
+
+
+def _count(number: int, severity: Severity) -> str:
+    name = severity.name.lower()
+    is_plural = number > 1 and severity is not Severity.SECURITY
+    return f"{number} {name}s" if is_plural else f"{number} {name}"
 
 
 def _lines(head: RequestHead | ResponseHead) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 from upwire.conf.audit.finding import Severity
@@ -66,6 +67,17 @@ def _opening(evidence: Evidence) -> Iterator[Finding]:
     lost = None if seen is None else refusals.lost_fields(seen, is_fine_elsewhere=False)
     if lost is not None:
         yield lost
+
+
+def _hops(evidence: Evidence) -> Iterator[Finding]:
+    """Between which two hops a handshake is lost."""
+    hops = [("the URL", evidence.base), *evidence.via]
+    if evidence.direct is not None:
+        hops.append(("the backend", evidence.direct))
+    for (outer, refused), (inner, answer) in itertools.pairwise(hops):
+        if answer.is_open and not refused.is_open:
+            told = f"it opens at {inner}, and not at {outer}: what is between them is to blame"
+            yield Finding("", Severity.NOTE, told)
 
 
 def _answer(evidence: Evidence) -> Iterator[Finding]:
@@ -265,6 +277,7 @@ def _slash(evidence: Evidence) -> Iterator[Finding]:
 RULES: tuple[Rule, ...] = (
     _tls,
     _opening,
+    _hops,
     _answer,
     _offers,
     _fields,
