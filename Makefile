@@ -63,6 +63,7 @@ bench: $(VENV)/.dev $(VENV)/.package
 
 docs: $(VENV)/.dev
 	PYTHONPATH=$(CURDIR)/src $(BIN)/python docs/directives.py
+	PYTHONPATH=$(CURDIR)/src $(BIN)/python docs/faults.py
 
 fuzz: SECONDS := 20
 fuzz: $(VENV)/.dev $(VENV)/.package

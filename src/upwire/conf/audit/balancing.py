@@ -122,6 +122,7 @@ def check_skew(site: Site) -> Iterator[Finding]:
 
 def check_keepalive_order(site: Site) -> Iterator[Finding]:
     """F77: keepalive stands before the method of balancing."""
+    used = [site.upstream_of(place) for place in site.websockets]
     for upstream in site.http:
         if upstream.name != "upstream" or not site.may_be_before((1, 29, 7)):
             continue
@@ -132,7 +133,7 @@ def check_keepalive_order(site: Site) -> Iterator[Finding]:
             continue
         yield Finding(
             "F77",
-            _WARNING,
+            _WARNING if upstream in used else _NOTE,
             method.position,
             octets_of(method),
             f"{method.name} comes after keepalive",

@@ -107,7 +107,7 @@ def check_origin(site: Site) -> Iterator[Finding]:
 def check_trust(site: Site) -> Iterator[Finding]:
     """F53: everybody may say who he is."""
     seen: set[int] = set()
-    for place in site.places:
+    for place in site.websockets:
         for at in place.effective("set_real_ip_from"):
             if id(at) in seen or not at.args or not _is_everybody(at.args[0]):
                 continue

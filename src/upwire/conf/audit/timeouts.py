@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from upwire.conf.audit.edits import insert_lines, replace_argument
 from upwire.conf.audit.finding import Finding, Severity
-from upwire.conf.audit.site import Kind, Place, Site, octets_of, show
+from upwire.conf.audit.site import Evidence, Kind, Place, Site, octets_of, show
 from upwire.conf.audit.words import is_masked, names_pinging_library
 from upwire.conf.syntax import Directive
 from upwire.conf.values import parse_time
@@ -102,7 +102,7 @@ def check_jump(site: Site) -> Iterator[Finding]:
         if jump is None or own is None or place.passes is not None:
             continue
         target = _named(site, place, jump.args[-1])
-        if target is None or target.passes is None or target.one(_READ) is own:
+        if target is None or target.passes is None or target.evidence is not Evidence.SET:
             continue
         if target.time_s(_READ) >= place.time_s(_READ):
             continue
