@@ -58,6 +58,24 @@ def test_each_kind_of_field_has_its_argument() -> None:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedOptions:
+    path: str | None = field(default=None, metadata={"nargs": "?"})
+    pair: tuple[str, ...] = field(default=(), metadata={"nargs": 2, "metavar": ("A", "B")})
+
+
+def test_nargs_counts_the_arguments() -> None:
+    parser = argparse.ArgumentParser()
+    cli.add_options(parser, CountedOptions)
+
+    def parsed(*arguments: str) -> CountedOptions:
+        return CountedOptions(**vars(parser.parse_args(arguments)))
+
+    assert parsed() == CountedOptions()
+    assert parsed("x", "--pair", "a", "b") == CountedOptions(path="x", pair=("a", "b"))
+    assert parsed("--pair", "a", "b", "--pair", "c", "d").pair == ("a", "b", "c", "d")
+
+
 def test_a_long_flag_in_the_metadata_replaces_the_derived_one() -> None:
     with pytest.raises(SystemExit):
         parse("app:handler", "--is-quiet")

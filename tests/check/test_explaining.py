@@ -7,7 +7,9 @@ import pytest
 from kit.check_site import judge_text
 from upwire.check.built import build_whole
 from upwire.check.explaining import explain
+from upwire.conf.regex import RegexFailed
 from upwire.errors import LocalProtocolError
+from upwire.proxy.route import LocationTable, Route
 
 CONF = """\
 events {}
@@ -126,6 +128,14 @@ def test_each_step_has_its_reason(url: str, line: str) -> None:
 def test_what_is_no_url_is_wrong_usage(url: str) -> None:
     with pytest.raises(LocalProtocolError):
         walk(url)
+
+
+def test_an_expression_that_never_ends_is_nginx_s_500(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(table: LocationTable, uri: str) -> Route:
+        raise RegexFailed("it never ends")
+
+    monkeypatch.setattr(LocationTable, "find", fail)
+    assert walk("ws://a.example/x")[-1] == "answer: 500: it never ends"
 
 
 def test_only_whole_files_that_load_are_explained() -> None:

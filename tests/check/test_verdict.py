@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+import pytest
 
 from kit.check_site import judge_file, judge_text, messages, told
 from upwire.check.verdict import offset_of
@@ -62,6 +65,20 @@ def test_what_could_not_be_read_is_told(tmp_path: Path) -> None:
     assert [one for one in told(verdict) if "-" in one] == ["3:1 - note", "6:1 - note"]
     assert "what absent holds was not judged: no such file or directory" in messages(verdict)
     assert "absent.pem is not here: whether it loads was not judged" in messages(verdict)
+
+
+def test_a_file_that_is_not_here_is_told_once() -> None:
+    text = "server {\n include absent;\n location / { include absent; root /x; }\n}\n"
+    assert told(judge_text(text)) == ["2:2 - note"]
+
+
+def test_a_file_that_we_may_not_look_for_is_no_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> os.stat_result:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "stat", refuse)
+    text = "events {}\nhttp { server { ssl_certificate a; ssl_certificate_key b; } }\n"
+    assert [one for one in messages(judge_text(text)) if "not here" in one] == []
 
 
 def test_certificates_that_are_not_here_are_told_once() -> None:

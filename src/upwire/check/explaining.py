@@ -62,7 +62,10 @@ def explain(config: Config, method: str, url: str) -> Iterator[str]:
         if other is not server:
             reason = _why_not_server(other, address, is_named=is_named)
             yield f"  not {name_of(other)} ({_show(other.position)}): {reason}"
-    yield from _explain_location(config, server, router, question)
+    try:
+        yield from _explain_location(config, server, router, question)
+    except RegexFailed as error:
+        yield f"answer: 500: {error}"
 
 
 def _read(method: str, url: str) -> _Question:
@@ -114,11 +117,7 @@ def _explain_location(
     if server.rewrite:
         yield "  its rewrite, if and set run before a location is looked for: not followed here"
     uri = question.target.uri
-    try:
-        route = router.locations_of(server).find(uri)
-    except RegexFailed as error:
-        yield f"location: {error}"
-        return
+    route = router.locations_of(server).find(uri)
     found = route.location
     if found is None:
         yield f"location: none matches {uri}: the server's own files"
@@ -147,9 +146,6 @@ def _why_not_location(other: Location, uri: str, route: Route) -> str:
     if other.kind in _PREFIXES:
         if not uri.startswith(other.pattern):
             return f"{uri} does not begin with {other.pattern}"
-        found = route.location
-        if found is not None and other in _all(found.locations):
-            return "an outer location answers"
         return "a longer prefix, or an expression, goes before it"
     assert other.regex is not None
     if other.regex.search(uri) is None:

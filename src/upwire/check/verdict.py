@@ -101,10 +101,13 @@ def _is_open(finding: Finding, reading: Reading) -> bool:
 
 def _unjudged(reading: Reading, kind: Kind) -> Iterator[Finding]:
     """Yield a note for each thing that could not be looked at."""
+    told: set[str] = set()
     for line, error in reading.unread_includes():
-        reason = (error.strerror or str(error)).lower()
-        message = f"what {line.args[0]} holds was not judged: {reason}"
-        yield Finding("", Severity.NOTE, line.position, octets_of(line), message)
+        if line.args[0] not in told:
+            told.add(line.args[0])
+            reason = (error.strerror or str(error)).lower()
+            message = f"what {line.args[0]} holds was not judged: {reason}"
+            yield Finding("", Severity.NOTE, line.position, octets_of(line), message)
     for file, masked in reading.masked.items():
         if masked.holes:
             yield _template_note(file, masked.text, masked.holes)
