@@ -118,12 +118,10 @@ _NO_FIELD = "what it adds to or takes from responses is missing"
 _NO_ANSWER = "where it is to answer, the answer is 501, and the error log says why"
 _NO_PORT = "its ports are not opened"
 _MODULE_NOTES: dict[str, str] = {
-    "ngx_http_autoindex_module": "folders are not listed: 403",
     "ngx_http_browser_module": "its variables are empty",
     "ngx_http_copy_filter_module": _MEMORY,
     "ngx_http_dav_module": "PUT, DELETE, MKCOL, COPY and MOVE of files get 405",
     "ngx_http_degradation_module": "requests are answered whatever memory is in use",
-    "ngx_http_empty_gif_module": _NO_ANSWER,
     "ngx_http_fastcgi_module": _NO_ANSWER,
     "ngx_http_flv_module": _NO_ANSWER,
     "ngx_http_geoip_module": "its variables are empty",

@@ -97,6 +97,7 @@ WITHOUT_A_FIELD = {
     *("override_charset", "charset_types", "charset_map", "mirror_request_body"),
     *("events", "http", "include", "log_format", "map", "server", "upstream"),
     *("proxy_pass_header", "ssl_certificate_key", "proxy_ssl_certificate_key", "stub_status"),
+    *("autoindex_format", "autoindex_localtime", "autoindex_exact_size", "empty_gif"),
     *("hash", "ip_hash", "least_conn", "random", "zone"),
     *("allow", "deny", "auth_basic_user_file"),
     *("set_real_ip_from", "real_ip_header", "real_ip_recursive", "geo", "split_clients"),

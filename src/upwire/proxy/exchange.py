@@ -14,6 +14,8 @@ from upwire.proxy.modules import (
     access,
     auth_basic,
     auth_request,
+    autoindex,
+    empty_gif,
     gzip_static,
     index,
     limit_conn,
@@ -74,7 +76,7 @@ async def refuse_unknown_handler(request: Request) -> Handled:
 
 
 def _has_unknown_handler(settings: LocationSettings) -> bool:
-    return settings.handler not in (None, "proxy_pass", "stub_status")
+    return settings.handler not in (None, "proxy_pass", "stub_status", "empty_gif")
 
 
 PHASES: Plan = (
@@ -91,7 +93,9 @@ PHASES: Plan = (
             refuse_unknown_handler,
             proxy.answer,
             stub_status.answer,
+            empty_gif.answer,
             index.answer,
+            autoindex.answer,
             gzip_static.answer,
             static.answer,
         ),
@@ -109,6 +113,8 @@ _NEEDS: dict[Handler, Callable[[LocationSettings], object]] = {
     try_files.choose: lambda settings: settings.try_files,
     mirror.copy: lambda settings: settings.mirror.uris,
     refuse_unknown_handler: _has_unknown_handler,
+    empty_gif.answer: lambda settings: settings.handler == "empty_gif",
+    autoindex.answer: lambda settings: settings.autoindex.is_on,
 }
 """Where these settings are not, a handler has nothing to do, and no request meets it."""
 

@@ -12,6 +12,7 @@ from upwire.conf.model.access import (
 from upwire.conf.model.addition import read_addition
 from upwire.conf.model.assembly import Assembly, Scope, Wrong
 from upwire.conf.model.auth_request import read_auth_request
+from upwire.conf.model.autoindex import read_autoindex
 from upwire.conf.model.charset import read_charset
 from upwire.conf.model.coding import read_gzip, read_sub_filter
 from upwire.conf.model.headers import effective_expires, effective_fields
@@ -92,6 +93,7 @@ def _with_connection(
         client_max_body_octets=scope.offset("client_max_body_size"),
         client_body_timeout_s=scope.time_s("client_body_timeout"),
         send_timeout_s=scope.time_s("send_timeout"),
+        autoindex=read_autoindex(scope),
         chunked_transfer_encoding=scope.flag("chunked_transfer_encoding"),
         limit_rate=_read_template(scope, "limit_rate", assembly),
         limit_rate_after=_read_template(scope, "limit_rate_after", assembly),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 
+from upwire.proxy.modules import autoindex
 from upwire.proxy.modules.static import map_to_path
 from upwire.proxy.request import Handled, Request
 
 
 async def answer(request: Request) -> Handled:
-    """Go on with the first file of `index` that is there; 403 where the directory has none."""
+    """Go on with the first file of `index` that is there; 403 where it has none and no list."""
     if not request.uri.endswith("/"):
         return None
     if request.method not in ("GET", "HEAD", "POST"):
@@ -32,10 +33,12 @@ def _is_there(path: str) -> bool:
     return stat.S_ISREG(facts.st_mode)
 
 
-def _refuse(request: Request, directory: str) -> int:
+def _refuse(request: Request, directory: str) -> Handled:
     if not os.path.isdir(directory.encode("latin-1")):
         if request.settings.log_not_found:
             request.log("error", f'"{directory}" is not found (2: {os.strerror(2)})')
         return 404
+    if autoindex.lists(request):
+        return None
     request.log("error", f'directory index of "{directory}" is forbidden')
     return 403

@@ -72,7 +72,7 @@ async def answer(request: Request) -> Handled:
     try:
         opened = open_file(path)
     except OSError as error:
-        return _refuse(request, path, error)
+        return refuse_file(request, path, error)
     if opened is None:
         request.redirect_to = escape_path(request.uri) + "/"
         if request.args:
@@ -100,8 +100,8 @@ def open_file(path: str) -> File | None:
     raise FileNotFoundError(errno.ENOENT, "not a regular file")
 
 
-def _refuse(request: Request, path: str, error: OSError) -> Handled:
-    """Log why a file cannot be sent, and return the status for it."""
+def refuse_file(request: Request, path: str, error: OSError, *, call: str = "open") -> Handled:
+    """Log why a file cannot be sent, and return the status for it; call: what failed."""
     if error.errno in _NOT_THERE:
         status, level = 404, "error"
     elif error.errno in (errno.EACCES, errno.ELOOP, errno.EPERM):
@@ -109,7 +109,7 @@ def _refuse(request: Request, path: str, error: OSError) -> Handled:
     else:
         status, level = 500, "crit"
     if status != 404 or request.settings.log_not_found:
-        request.log(level, f'open() "{path}" failed ({error.errno}: {error.strerror})')
+        request.log(level, f'{call}() "{path}" failed ({error.errno}: {error.strerror})')
     return status
 
 

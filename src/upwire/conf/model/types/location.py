@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from upwire.conf.model.types.access import AccessRule, AuthBasic, LimitConn, LimitReq, RealIp
 from upwire.conf.model.types.addition import AdditionSettings
 from upwire.conf.model.types.auth_request import AuthRequestSettings
+from upwire.conf.model.types.autoindex import AutoindexSettings
 from upwire.conf.model.types.charset import CharsetSettings
 from upwire.conf.model.types.coding import GzipSettings, SubFilter
 from upwire.conf.model.types.headers import AddHeader, Expires, ExpiresTemplate
@@ -91,6 +92,7 @@ class LocationSettings:
     client_max_body_octets: int = 1 << 20
     client_body_timeout_s: float = 60.0
     send_timeout_s: float = 60.0
+    autoindex: AutoindexSettings = field(default_factory=AutoindexSettings)
     chunked_transfer_encoding: bool = True
     limit_rate: Template | None = None
     limit_rate_after: Template | None = None
