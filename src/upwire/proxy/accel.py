@@ -27,8 +27,9 @@ def kept_fields(head: ResponseHead) -> list[tuple[str, str]]:
 
 def limit_rate_of(head: ResponseHead, proxy: ProxySettings) -> int | None:
     """Return how many octets a second the client may have; None where nothing is said of that."""
+    value = _value(_LIMIT_RATE, head, proxy)
     try:
-        return parse_size(_value(_LIMIT_RATE, head, proxy) or "")
+        return parse_size(value) if value is not None else None
     except ValueError:
         return None
 

@@ -51,6 +51,7 @@ from upwire.proxy.zone import Zones
 
 if TYPE_CHECKING:
     from upwire.proxy.exchange import Plan
+    from upwire.proxy.filters import Joins
 
 Resolve = Callable[[str], Sequence[str]]
 """A host name to its literal addresses; OSError where there are none."""
@@ -109,6 +110,7 @@ class Cycle:
         "config",
         "counters",
         "files",
+        "joins",
         "limit_zones",
         "log",
         "plans",
@@ -147,6 +149,8 @@ class Cycle:
         self.router = Router(config)
         self.plans: dict[int, Plan] = {}
         """By the id() of their settings: the handlers that requests have to meet."""
+        self.joins: dict[int, Joins] = {}
+        """Likewise the filters that responses have to meet."""
         try:
             default = ErrorLog(around.error_log or STDERR, _DEFAULT_LEVEL)
             defaults = config.main.error_logs or (default,)

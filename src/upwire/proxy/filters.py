@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from upwire.conf.model import LocationSettings
 from upwire.proxy.modules import (
     addition,
     charset,
@@ -23,6 +24,8 @@ from upwire.proxy.output import Filter, OutputHead, Sink
 from upwire.proxy.request import Request
 
 Join = Callable[[Request, OutputHead], Filter | None]
+Joins = tuple[tuple[Join, ...], tuple[Join, ...]]
+"""The filters of the content, and those of the wire."""
 
 CONTENT_FILTERS: tuple[Join, ...] = (
     not_modified.join,
@@ -38,15 +41,41 @@ CONTENT_FILTERS: tuple[Join, ...] = (
 WIRE_FILTERS: tuple[Join, ...] = (gzip.join, byte_range.join, write_filter.join)
 """These see what goes to the client: the main request's response, with those inside it."""
 
+_NEEDS: dict[Join, Callable[[LocationSettings], object]] = {
+    headers.join: lambda settings: (
+        settings.expires or settings.add_headers or settings.add_trailers
+    ),
+    gzip.join_gunzip: lambda settings: settings.gzip.gunzip,
+    sub_filter.join: lambda settings: settings.sub_filter.pairs,
+    addition.join: lambda settings: settings.addition.before or settings.addition.after,
+    ssi.join: lambda settings: settings.ssi.is_on,
+    gzip.join: lambda settings: settings.gzip.is_on,
+}
+"""Where these settings are not, a filter has nothing to do, and no response meets it."""
+
 
 def join_filters(request: Request, head: OutputHead, sink: Sink) -> None:
     """Let every filter see the head, and make the chain to sink of those that want the content."""
-    joined = [one for join in CONTENT_FILTERS if (one := join(request, head)) is not None]
+    content, wire = _joins(request)
+    joined = [one for join in content if (one := join(request, head)) is not None]
     if request.main is request:
-        wire = [one for join in WIRE_FILTERS if (one := join(request, head)) is not None]
-        sink = _link(wire, sink) if wire else sink
+        sink = _link([one for join in wire if (one := join(request, head)) is not None], sink)
     request.inclusions = sink
     request.output = _link(joined, sink)
+
+
+def _joins(request: Request) -> Joins:
+    """Return the filters that the request's settings need."""
+    settings = request.settings
+    joins = request.cycle.joins.get(id(settings))
+    if joins is None:
+        joins = (_needed(CONTENT_FILTERS, settings), _needed(WIRE_FILTERS, settings))
+        request.cycle.joins[id(settings)] = joins
+    return joins
+
+
+def _needed(joins: Sequence[Join], settings: LocationSettings) -> tuple[Join, ...]:
+    return tuple(join for join in joins if join not in _NEEDS or _NEEDS[join](settings))
 
 
 def _link(filters: Sequence[Filter], sink: Sink) -> Sink:
