@@ -11,6 +11,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 from upwire.conf.model import Geo
 from upwire.conf.regex import RegexFailed
@@ -119,7 +120,12 @@ def _set_cookie(request: Request, name: str) -> str | None:
 
 
 def _local_time(_: Request) -> str:
-    now = time.localtime()
+    return _local_second(int(time.time()))
+
+
+@lru_cache(maxsize=4)
+def _local_second(second: int) -> str:
+    now = time.localtime(second)
     month = _MONTHS[now.tm_mon - 1]  # strftime's %b follows the locale, a log's format does not
     return time.strftime(f"%d/{month}/%Y:%H:%M:%S %z", now)
 
