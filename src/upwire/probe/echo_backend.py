@@ -26,7 +26,7 @@ from upwire.wire.handshake import (
     explain_refusal,
     is_upgrade_request,
 )
-from upwire.wire.http1 import RequestHead, ResponseHead, reason_phrase
+from upwire.wire.http1 import HeadLimits, RequestHead, ResponseHead, reason_phrase
 from upwire.wire.websocket import Connection, Message, Role, State
 
 ANSWER_FIELD = "Upwire-Probe-Answer"
@@ -40,6 +40,7 @@ OWN_FIELDS = frozenset(
 _ANSWER_OCTETS_MAX = 16384
 _IDLE_TIMEOUT_S = 3600.0
 _MESSAGE_OCTETS_MAX = 1 << 20
+_LIMITS = HeadLimits(line_octets=65536, head_octets=131072)
 _POLICY = ServerPolicy(select_subprotocol=lambda offered: offered[0], deflate=DeflateOptions())
 
 
@@ -57,7 +58,8 @@ async def echo_backend(host: str, port: int) -> AsyncIterator[int]:
         async def handle(exchange: HttpExchange) -> None:
             await _answer(exchange, number)
 
-        await HttpConnection(stream, error_response=_refuse_unread).serve(handle)
+        connection = HttpConnection(stream, limits=_LIMITS, error_response=_refuse_unread)
+        await connection.serve(handle)
 
     listener = Listener(serve)
     listener.bind(host, port)

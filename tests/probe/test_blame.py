@@ -1,0 +1,60 @@
+"""A live fault found again in the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from upwire.conf.audit.finding import Severity
+from upwire.errors import LocalProtocolError
+from upwire.probe.blame import place, read_version
+from upwire.probe.evidence import Finding
+
+CONF = """\
+events {}
+http { include site.conf; }
+"""
+SITE = """\
+server {
+    location /ws {
+        proxy_pass http://127.0.0.1:8080;
+    }
+}
+"""
+
+
+def test_the_place_is_in_the_included_file(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text(CONF)
+    (tmp_path / "site.conf").write_text(SITE)
+    found = Finding("F01", Severity.ERROR, "lost")
+    (placed,) = place([found], str(tmp_path / "nginx.conf"), (1, 22, 1))
+    assert [(Path(one.file).name, one.line, one.fault) for one in placed.places[:1]] == [
+        ("site.conf", 3, "F01")
+    ]
+
+
+def test_a_fault_without_a_number_has_the_places_of_its_suspects(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text(SITE)
+    found = [Finding("", Severity.ERROR, "?", ("F01",)), Finding("", Severity.NOTE, "?")]
+    suspected, nothing = place(found, str(tmp_path / "nginx.conf"), None)
+    assert {one.fault for one in suspected.places} == {"F01"}
+    assert nothing.places == ()
+
+
+def test_a_file_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(LocalProtocolError, match="No such file"):
+        place([], str(tmp_path / "none"), None)
+
+
+@pytest.mark.parametrize(
+    ("server", "version"), [("nginx/1.22.1", (1, 22, 1)), ("nginx", None), ("", None)]
+)
+def test_the_version_is_the_server_s(server: str, version: tuple[int, int, int] | None) -> None:
+    assert read_version(server) == version
+
+
+def test_what_cannot_be_read_of_it_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "nginx.conf").write_text("events {} http { include missing.conf; server { }")
+    (placed,) = place([Finding("F01", Severity.ERROR, "lost")], str(tmp_path / "nginx.conf"), None)
+    assert placed.places == ()
