@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,24 @@ def test_upwire_check_has_nothing_to_say(
     for name, reader in itertools.product(("nginx.conf", "site.conf"), readers):
         status = cli.main(["check", "--level", "note", "--nginx", reader, name])
         assert status == 0, capfd.readouterr().out
+
+
+def readme_section() -> str:
+    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    return text.partition("## The right file\n")[2].partition("\n## ")[0]
+
+
+def test_the_readme_s_commands_run_as_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shell = readme_section().partition("```sh\n")[2].partition("```")[0]
+    commands = [shlex.split(line) for line in shell.replace("\\\n", "").splitlines()]
+    assert len(commands) == 2
+    for program, *arguments in commands:
+        assert program == "upwire"
+        assert cli.main(arguments) == 0
+    excerpt = readme_section().partition("```nginx\n")[2].partition("```")[0]
+    shown = [line.strip() for line in Path("nginx.conf").read_text().splitlines()]
+    assert excerpt in "".join(f"{line}\n" for line in shown)
+    assert "upstream ws_chat_example_com_backend {" in capfd.readouterr().out
