@@ -1,4 +1,4 @@
-"""Plain requests of ASGI applications: the messages both ways, and what an application may break."""
+"""Plain requests of ASGI applications: messages both ways, and what an application may break."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kit.asgi import Message, Receive, Send, ask, get, run, serving
 
+from kit.asgi import Message, Receive, Send, ask, get, run, serving
 from upwire.errors import ClientDisconnected, LocalProtocolError
 
 Scope = dict[str, Any]  # Any: as ASGI has it
@@ -169,8 +169,7 @@ def test_the_client_s_end_is_told_and_sending_raises() -> None:
 
     async def main() -> None:
         async with serving(app, lifespan="off") as server:
-            host, port = server.addresses[0]
-            reader, writer = await asyncio.open_connection(host, int(port))
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             writer.write(get("/").encode())
             await reader.readuntil(b"one")
             sock = writer.get_extra_info("socket")
@@ -220,7 +219,7 @@ def test_what_goes_on_behind_the_response_holds_nothing_up() -> None:
 def test_a_next_request_comes_while_the_end_is_awaited() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        waiting = asyncio.create_task(asyncio.wait_for(receive(), 5))  # type: ignore[arg-type]
+        waiting = asyncio.ensure_future(receive())
         await asyncio.sleep(0)
         await hello(scope, receive, send)
         assert (await waiting)["type"] == "http.disconnect"
@@ -374,8 +373,7 @@ def test_a_stop_is_told_to_those_who_wait_for_the_client_s_end() -> None:
 
     async def main() -> None:
         async with serving(app, lifespan="off") as server:
-            host, port = server.addresses[0]
-            reader, writer = await asyncio.open_connection(host, int(port))
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             writer.write(get("/").encode())
             await reader.readuntil(b"\r\n\r\n")
             await server.close()
@@ -398,8 +396,7 @@ def test_an_application_that_does_not_end_is_cancelled() -> None:
 
     async def main() -> None:
         async with serving(app, lifespan="off") as server:
-            host, port = server.addresses[0]
-            reader, writer = await asyncio.open_connection(host, int(port))
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             writer.write(get("/").encode())
             await reader.readuntil(b"\r\n\r\n")
             await server.abort()

@@ -7,9 +7,9 @@ import logging
 from typing import Any
 
 import pytest
-from kit.asgi import Message, Receive, Send, ask, get, run, serving, url
 
 import upwire
+from kit.asgi import Message, Receive, Send, ask, get, run, serving, url
 from upwire.errors import ClientDisconnected, ConnectionClosed, HandshakeRefused, LocalProtocolError
 
 Scope = dict[str, Any]  # Any: as ASGI has it
@@ -65,12 +65,14 @@ def test_the_handshake_has_the_application_s_subprotocol_and_fields() -> None:
         await receive()
 
     async def main() -> None:
-        async with serving(app, lifespan="off") as server:
-            async with upwire.connect(url(server), subprotocols=["a", "b"]) as ws:
-                assert ws.subprotocol == "b"
-                assert ws.response.headers["X-A"] == "b"
-                assert ws.response.headers["Set-Cookie"] == "c=d"
-                assert ws.response.headers.get_all("Upgrade") == ["websocket"]
+        async with (
+            serving(app, lifespan="off") as server,
+            upwire.connect(url(server), subprotocols=["a", "b"]) as ws,
+        ):
+            assert ws.subprotocol == "b"
+            assert ws.response.headers["X-A"] == "b"
+            assert ws.response.headers["Set-Cookie"] == "c=d"
+            assert ws.response.headers.get_all("Upgrade") == ["websocket"]
 
     run(main)
 
@@ -78,7 +80,7 @@ def test_the_handshake_has_the_application_s_subprotocol_and_fields() -> None:
 def test_receiving_may_begin_before_the_application_accepts() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
-        waiting = asyncio.create_task(receive())  # type: ignore[arg-type]
+        waiting = asyncio.ensure_future(receive())
         await asyncio.sleep(0)
         await send(ACCEPT)
         assert (await waiting)["text"] == "early"
@@ -88,6 +90,18 @@ def test_receiving_may_begin_before_the_application_accepts() -> None:
         async with serving(app, lifespan="off") as server, upwire.connect(url(server)) as ws:
             await ws.send("early")
             assert await ws.recv() == "late"
+
+    run(main)
+
+
+def test_an_application_may_accept_before_it_is_asked() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(ACCEPT)
+        await echo(scope, receive, lambda message: asyncio.sleep(0))
+
+    async def main() -> None:
+        async with serving(app, lifespan="off") as server, upwire.connect(url(server)) as ws:
+            await ws.send("hi")
 
     run(main)
 
@@ -141,10 +155,8 @@ def test_the_application_closes(message: Message, code: int, reason: str) -> Non
             ws = await upwire.connect(url(server))
             await ws.send("go")
             await ws.send("and nobody wants this")
-            with pytest.raises(ConnectionClosed) as closed:
-                while True:
-                    await ws.recv()
-            assert (closed.value.code, closed.value.reason) == (code, reason)
+            await ws.wait_closed()
+            assert (ws.close_code, ws.close_reason) == (code, reason)
             assert (await told.get())["code"] == code
             assert await told.get() == {}
 
@@ -223,8 +235,8 @@ async def returns(scope: Scope, receive: Receive, send: Send) -> None:
     return
 
 
-async def accepts_unasked(scope: Scope, receive: Receive, send: Send) -> None:
-    await send(ACCEPT)
+async def sends_too_early(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "websocket.send", "text": "hi"})
 
 
 async def chooses_what_nobody_offers(scope: Scope, receive: Receive, send: Send) -> None:
@@ -247,7 +259,7 @@ async def denies_and_returns(scope: Scope, receive: Receive, send: Send) -> None
     [
         (fails, "a fault of the application"),
         (returns, ""),
-        (accepts_unasked, "'websocket.accept' for a WebSocket that is new"),
+        (sends_too_early, "'websocket.send' for a WebSocket that is connecting"),
         (chooses_what_nobody_offers, "subprotocol 'none' was not offered"),
         (denies_wrongly, "status is 200 or more, not 99"),
         (denies_and_returns, ""),
@@ -313,14 +325,16 @@ def test_a_failure_behind_the_accept_is_1011_and_harms_nobody(
         await breaks(send)
 
     async def main() -> None:
-        async with serving(app, lifespan="off") as server:
-            async with upwire.connect(url(server, "/echo")) as beside:
-                ws = await upwire.connect(url(server))
-                with pytest.raises(ConnectionClosed) as closed:
-                    await ws.recv()
-                assert closed.value.code == 1011
-                await beside.send("fine")
-                assert await beside.recv() == "fine"
+        async with (
+            serving(app, lifespan="off") as server,
+            upwire.connect(url(server, "/echo")) as beside,
+        ):
+            ws = await upwire.connect(url(server))
+            with pytest.raises(ConnectionClosed) as closed:
+                await ws.recv()
+            assert closed.value.code == 1011
+            await beside.send("fine")
+            assert await beside.recv() == "fine"
 
     with caplog.at_level(logging.ERROR, "upwire.asgi"):
         run(main)

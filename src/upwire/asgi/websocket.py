@@ -33,8 +33,7 @@ _GONE = {"type": "websocket.disconnect", "code": CloseCode.ABNORMAL_CLOSURE, "re
 class State(enum.Enum):
     """How far it is."""
 
-    NEW = enum.auto()  # the application has not asked for the handshake
-    CONNECTING = enum.auto()  # it has, and is to accept it
+    CONNECTING = enum.auto()  # the application is to accept it
     DENYING = enum.auto()  # it refuses with a response of its own
     OPEN = enum.auto()
     CLOSED = enum.auto()  # by the application, or refused
@@ -43,10 +42,20 @@ class State(enum.Enum):
 class WebSocketCycle:
     """One opening handshake, and the WebSocket that it may open."""
 
-    __slots__ = ("_accepted", "_denial", "_exchange", "_site", "_watch", "decided", "state", "ws")
+    __slots__ = (
+        "_accepted",
+        "_denial",
+        "_exchange",
+        "_is_told",
+        "_site",
+        "_watch",
+        "decided",
+        "state",
+        "ws",
+    )
 
     def __init__(self, exchange: HttpExchange, accepted: Accepted, site: Site) -> None:
-        self.state = State.NEW
+        self.state = State.CONNECTING
         self.ws: WebSocket | None = None
         self.decided: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done once the handshake is answered."""
@@ -55,16 +64,17 @@ class WebSocketCycle:
         self._site = site
         self._watch: ClientWatch | None = ClientWatch(exchange.stream)
         self._denial: ResponseHead | None = None
+        self._is_told = False  # that a client connects
 
     # What the application calls
 
     async def receive(self) -> Message:
         """Return the next message, and at the end why there are no more."""
+        if not self._is_told:
+            self._is_told = True
+            return {"type": "websocket.connect"}
         ws = self.ws
         if ws is None:
-            if self.state is State.NEW:
-                self.state = State.CONNECTING
-                return {"type": "websocket.connect"}
             ws = await self._wait_open()
             if ws is None:
                 return dict(_GONE)
