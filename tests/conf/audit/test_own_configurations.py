@@ -1,0 +1,58 @@
+"""The configurations of this repository under its own checker."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kit.check_site import judge_text
+from upwire.conf.audit import Severity
+
+_ROOT = Path(__file__).parents[3]
+_PINGS = "the library's servers ping every 20 s"
+_NEVER_IDLE = "the load that it is measured under never pauses"
+_PLAIN = "it is measured with plain requests only"
+
+_BLOCKS = [
+    (f"{page.name}-{number}", block)
+    for page in sorted([_ROOT / "README.md", *(_ROOT / "docs").rglob("*.md")])
+    for number, block in enumerate(
+        re.findall(r"^```nginx\n(.*?)^```", page.read_text("utf-8"), re.M | re.S), 1
+    )
+    if not block.startswith("# broken.conf")  # what README has mended
+]
+_CONTENDERS = sorted(_ROOT.glob("bench/contenders/*/*.conf"))
+
+
+def _at_level_warning(text: str) -> set[str]:
+    verdict = judge_text(text)
+    return {one.fault for one in verdict.findings if one.severity >= Severity.WARNING}
+
+
+def test_the_demo_has_no_fault() -> None:
+    """Its location is the guides' to the letter, without a line for F20 or one that ignores it."""
+    text = (_ROOT / "src/upwire/demo/nginx.conf").read_text("utf-8")
+    assert _at_level_warning(text) == set({"F20": _PINGS})
+
+
+@pytest.mark.parametrize(("name", "block"), _BLOCKS, ids=[name for name, _ in _BLOCKS])
+def test_what_is_shown_has_no_fault(name: str, block: str) -> None:
+    expected = {"F20": _PINGS} if "README" in name and "$http_upgrade" in block else {}
+    assert _at_level_warning(block) == set(expected)
+
+
+@pytest.mark.parametrize("path", _CONTENDERS, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_what_is_measured_has_no_fault(path: Path) -> None:
+    text = re.sub("@[A-Z]+@", "8080", path.read_text("utf-8")).replace("//8080", "//127.0.0.1:8080")
+    if "$http_upgrade" in text:
+        expected = {"F20": _NEVER_IDLE}
+    else:
+        expected = {"F01": _PLAIN} if "proxy_pass" in text else {}
+    assert _at_level_warning(text) == set(expected)
+
+
+def test_all_are_seen() -> None:
+    assert len(_BLOCKS) >= 3
+    assert len(_CONTENDERS) >= 8
