@@ -136,6 +136,11 @@ def test_an_include_that_cannot_be_read_is_kept(
     assert (line.args, line.column, error.strerror) == ((pattern,), 8, reason)
 
 
+def test_an_include_of_itself_is_not_unread() -> None:
+    found = read("x", instead={"x": "include absent; include x;"})
+    assert [line.args for line, _ in found.unread_includes()] == [("absent",)]
+
+
 def test_names_that_no_file_can_have_are_missing() -> None:
     found = read("x", instead={"x": "include a\0b; include c;"})
     assert [error.strerror for _, error in found.unread_includes()] == [
