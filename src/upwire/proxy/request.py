@@ -15,7 +15,7 @@ from upwire.net.http1 import HttpExchange
 from upwire.proxy.cycle import Cycle
 from upwire.proxy.output import NOWHERE, Sink
 from upwire.proxy.route import NOTHING_CAPTURED, Captures, ServerTable
-from upwire.proxy.target import Target
+from upwire.proxy.target import NO_TARGET, Target
 from upwire.proxy.tls.client import ClientTls
 from upwire.proxy.upstream import Hold
 from upwire.wire.fields import Headers
@@ -232,7 +232,7 @@ class Request:
         self.server = server
         self.settings: LocationSettings = server.settings
         self.location: Location | None = None
-        self.target = Target("", "", "", "", False)
+        self.target = NO_TARGET
         self.uri = ""
         self.args = ""
         self.host = ""

@@ -48,6 +48,9 @@ class Route:
     is_redirect: bool = False
 
 
+_NOWHERE = Route(None)
+
+
 class LocationTable:
     """The locations of one level, made ready for finding."""
 
@@ -114,7 +117,7 @@ class LocationTable:
 
     def _find_nested(self, location: Location, uri: str) -> tuple[Route, bool]:
         table = self._nested.get(id(location))
-        return table._find(uri) if table else (Route(None), False)
+        return table._find(uri) if table else (_NOWHERE, False)
 
     def _longest_prefix(self, uri: str) -> Location | None:
         for length in self._lengths:

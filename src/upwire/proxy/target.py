@@ -38,6 +38,10 @@ class Target:
     is_escaped: bool
 
 
+NO_TARGET = Target("", "", "", "", False)
+"""Of a request before its target was read."""
+
+
 def parse_target(target: str, *, merge_slashes: bool = True) -> Target:
     """Read a request-target in origin-form or absolute-form.
 
