@@ -52,7 +52,7 @@ _OTHERS = re.compile(
     r"|push_stream|vhost_traffic_status|echo|headers?_more|set|redis2?|memc|srcache|drizzle|postgres"
     r"|subs|fancyindex|upload|auth_(?:pam|ldap|jwt|digest|gss|spnego|oidc)|ldap|js|otel|opentracing"
     r"|opentelemetry|jaeger|testcookie|check|keyval|status|health|zone|api|naxsi|shib|acme|dyups"
-    r"|ssl_(?:ct|dyn)|http_?2_|proxy_(?:connect|cache_purge|upstream)|fastcgi_cache_purge|dav_ext"
+    r"|ssl_(?:ct|dyn)|http2|proxy_(?:connect|cache_purge|upstream)|fastcgi_cache_purge|dav_ext"
     r"|concat|trim|session_sticky|sysguard|iconv|encrypted_session|eval|form_input|array|cache_purge"
     r"|length_hiding|cookie_flag|image|njs|fair|upstream|dynamic|immutable|waf|crowdsec|app_protect)"
     r"(?:_|$)"

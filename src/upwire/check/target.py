@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 
 from upwire.conf.directives import Version
 from upwire.proxy.load import named_version, parse_version
@@ -33,8 +34,12 @@ def show_version(version: Version) -> str:
 
 def _installed_version() -> Version | None:
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-    if nginx is None:
-        return None
+    return _version_of(nginx) if nginx is not None else None
+
+
+@cache
+def _version_of(nginx: str) -> Version | None:
+    """Return what a program says of itself, asked once."""
     try:
         answer = subprocess.run(
             [nginx, "-v"], capture_output=True, timeout=_ANSWER_TIMEOUT_S, check=False
