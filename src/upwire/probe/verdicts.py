@@ -15,6 +15,7 @@ from upwire.probe.lifetime import RULES as LIFETIME_RULES
 from upwire.wire.deflate import DeflateOptions
 from upwire.wire.fields import has_token, parse_list
 from upwire.wire.handshake import check_response
+from upwire.wire.http1 import ResponseHead
 
 Rule = Callable[[Evidence], Iterator[Finding]]
 
@@ -92,9 +93,15 @@ def _answer(evidence: Evidence) -> Iterator[Finding]:
         try:
             check_response(answer.response, key, offered, deflate)
         except RemoteProtocolError as error:
-            fault = "F13" if "Sec-WebSocket" in error.message else ""
+            fault = "F13" if _is_switch(answer.response) else ""
             told = f"the 101 breaks a rule: {error}"
             yield Finding(fault, Severity.ERROR, told, ("F13",))
+
+
+def _is_switch(response: ResponseHead) -> bool:
+    """Whether a 101 is right but for what Sec-WebSocket-* fields say."""
+    switches = has_token(response.headers, "Upgrade", "websocket")
+    return switches and has_token(response.headers, "Connection", "upgrade")
 
 
 def _offers(evidence: Evidence) -> Iterator[Finding]:
