@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.proxy_site import LISTENING, cycle_of, get
+from kit.proxy_site import LISTENING, cycle_of, get, make_request
+from upwire.proxy.modules import empty_gif
 
 LAST_MODIFIED = "Mon, 28 Sep 1970 06:00:00 GMT"
 PIXEL = (
@@ -37,3 +38,8 @@ def test_the_pixel(
         assert answer.fields["content-type"] == "image/gif"
         assert answer.fields["last-modified"] == LAST_MODIFIED
         assert answer.fields["content-length"] == str(len(PIXEL))
+
+
+def test_other_locations(tmp_path: Path) -> None:
+    with cycle_of(LISTENING.format(directives=""), tmp_path) as cycle:
+        assert asyncio.run(empty_gif.answer(make_request(cycle))) is None
