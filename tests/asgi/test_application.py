@@ -1,4 +1,4 @@
-"""`AsgiApplication`: scopes, trusted proxies, lifespan, limits, the access log, a place of its own."""
+"""`AsgiApplication`: scopes, trusted proxies, lifespan, limits, the access log, mounts."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_scheme_that_is_none_stays_as_it_was() -> None:
 
 
 def test_a_wrong_network_is_told() -> None:
-    with pytest.raises(LocalProtocolError, match="forwarded_allow_ips: .*192.0.2.1/8"):
+    with pytest.raises(LocalProtocolError, match=r"forwarded_allow_ips: .*192\.0\.2\.1/8"):
         TrustedProxies("192.0.2.1/8")
 
 
@@ -129,7 +129,7 @@ def test_below_a_path_the_root_path_says_so() -> None:
 
 
 def test_what_is_no_application_cannot_be_mounted() -> None:
-    with pytest.raises(LocalProtocolError, match="is no mount; routes.mount"):
+    with pytest.raises(LocalProtocolError, match=r"is no mount; routes\.mount"):
         upwire.Routes().mount("/", tell)  # type: ignore[arg-type]  # as an untyped caller may
     with pytest.raises(LocalProtocolError, match="5 is no ASGI application"):
         upwire.AsgiApplication(5)  # type: ignore[arg-type]  # as an untyped caller may
