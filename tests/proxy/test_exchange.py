@@ -376,6 +376,8 @@ def test_the_status_of_nginx(tmp_path: Path) -> None:
 
 PAGES = """
     location /text { return 200 text; }
+    location /sub/ { sub_filter a b; sub_filter_types *; alias %s/html/; }
+    location /ssi/ { ssi on; ssi_types *; alias %s/html/; }
     location /bare/ { types { } default_type ""; alias %s/html/; }
     location /gone { error_page 410 /page.html; return 410; }
     location /status { error_page 410 /shown; return 410; }
@@ -393,6 +395,9 @@ PAGES = """
         ("/text", "If-None-Match: x", 200, "content-type", "etag"),
         ("/bare/page.html", "X: 1", 200, "last-modified", "content-type"),
         ("/gone", "X: 1", 410, "etag", "last-modified"),
+        ("/page.html", "If-None-Match: *", 304, "etag", "content-type"),
+        ("/sub/page.html", "If-None-Match: *", 304, "server", "etag"),
+        ("/ssi/page.html", "If-None-Match: *", 304, "server", "last-modified"),
     ],
 )
 def test_fields_of_answers(
@@ -401,15 +406,22 @@ def test_fields_of_answers(
     (tmp_path / "html").mkdir()
     (tmp_path / "html" / "page.html").write_text("page")
     request = f"GET {target} HTTP/1.0\r\nHost: h\r\n{field}\r\n\r\n"
-    got, _, fields = answer(PAGES % tmp_path, request, tmp_path)
+    got, _, fields = answer(PAGES.replace("%s", str(tmp_path)), request, tmp_path)
     assert (got, present in fields, absent in fields) == (status, True, False)
 
 
 def test_the_status_is_what_error_page_answers(tmp_path: Path) -> None:
     request = "GET /status HTTP/1.0\r\nHost: h\r\n\r\n"
-    assert answer(PAGES % tmp_path, request, tmp_path)[:2] == (410, b"410")
+    assert answer(PAGES.replace("%s", str(tmp_path)), request, tmp_path)[:2] == (410, b"410")
 
 
 def test_a_redirect_has_no_charset(tmp_path: Path) -> None:
     request = "GET /moved HTTP/1.0\r\nHost: h\r\n\r\n"
-    assert answer(PAGES % tmp_path, request, tmp_path)[2]["content-type"] == "text/html"
+    _, _, fields = answer(PAGES.replace("%s", str(tmp_path)), request, tmp_path)
+    assert fields["content-type"] == "text/html"
+
+
+def test_a_head_that_trailers_would_follow_has_its_length(tmp_path: Path) -> None:
+    request = "HEAD / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+    directives = "add_trailer X y; location / { return 200 text; }"
+    assert answer(directives, request, tmp_path)[2]["content-length"] == "4"

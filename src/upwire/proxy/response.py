@@ -164,7 +164,7 @@ def _complete(request: Request, head: OutputHead) -> ResponseHead:
         lines.append(("Date", http_date(request.cycle.wall_clock())))
     lines.extend(fields.items())
     may_chunk = _may_chunk(request)
-    is_trailed = head.expects_trailers and head.has_content and may_chunk
+    is_trailed = head.expects_trailers and request.reply.has_content and may_chunk
     if head.length is not None and not is_trailed:
         lines.append(("Content-Length", str(head.length)))
     if "Connection" not in fields:

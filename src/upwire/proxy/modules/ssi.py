@@ -46,7 +46,7 @@ class _Fault(Exception):
 def join(request: Request, head: OutputHead) -> Filter | None:
     """Run the commands in a response of a type that `ssi_types` has."""
     settings = request.settings.ssi
-    if not settings.is_on or head.length == 0 or not head.has_content:
+    if not settings.is_on or head.length == 0:
         return None
     if head.media_type not in settings.types and "*" not in settings.types:
         return None

@@ -12,7 +12,7 @@ from upwire.proxy.request import Request
 def join(request: Request, head: OutputHead) -> Filter | None:
     """Replace texts in a response of a type that `sub_filter_types` has."""
     settings = request.settings.sub_filter
-    if not settings.pairs or head.length == 0 or not head.has_content:
+    if not settings.pairs or head.length == 0:
         return None
     if head.media_type not in settings.types and "*" not in settings.types:
         return None
