@@ -102,6 +102,11 @@ def test_lines_that_two_findings_want_are_put_once() -> None:
     assert apply(text, insert(1, 4, "\nb;\nc;"), insert(1, 4, "\nc;")) == "\ta;\n\tb;\n\tc;\n"
 
 
+def test_a_semicolon_in_quotes_ends_no_line() -> None:
+    mended = apply("a;\n", insert(1, 3, '\nb "c;d";'), insert(1, 3, '\nb "c;d";\ne "f;g";'))
+    assert mended == 'a;\nb "c;d";\ne "f;g";\n'
+
+
 def test_edits_that_overlap_wait() -> None:
     assert apply("a bcd;", replace(1, 3, "x"), replace(1, 3, "y")) == "a x;"
     assert apply("a bcd;", replace(1, 3, "x"), replace(1, 3, "x")) == "a x;"

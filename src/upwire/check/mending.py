@@ -32,11 +32,11 @@ class Mended:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """Text in place of what is between two offsets."""
+    """Pieces of text, a line each, in place of what is between two offsets."""
 
     start: int
     end: int
-    text: str
+    pieces: tuple[str, ...]
 
 
 Judge = Callable[[Mapping[str, str]], Verdict]
@@ -133,17 +133,17 @@ def _change(text: str, edit: Edit) -> _Change:
     start = min(offset_of(text, edit.line, edit.column), len(text))
     if edit.replaces_word:
         found = _WORD.match(text, start)
-        return _Change(start, found.end() if found else start, edit.text)
+        return _Change(start, found.end() if found else start, (edit.text,))
     behind = _NOTHING_BEHIND.match(text, start)
-    if behind is None:
-        # More stands on this line: `location / { proxy_pass http://b; }` stays one line.
-        return _Change(start, start, edit.text.replace("\n", " "))
-    end = behind.end()
-    line_start = text.rfind("\n", 0, start) + 1
-    indent = _INDENT.match(text, line_start)
-    line_end = "\r\n" if text.startswith("\r", end) else "\n"
-    assert indent is not None  # it matches nothing as well
-    return _Change(end, end, edit.text.replace("\n", line_end + indent[0]))
+    at, separator = start, " "  # `location / { proxy_pass http://b; }` stays one line
+    if behind is not None:
+        at = behind.end()
+        indent = _INDENT.match(text, text.rfind("\n", 0, start) + 1)
+        assert indent is not None  # it matches nothing as well
+        separator = ("\r\n" if text.startswith("\r", at) else "\n") + indent[0]
+    first, *others = edit.text.split("\n")
+    pieces = (first, *(separator + line for line in others))
+    return _Change(at, at, tuple(filter(None, pieces)))
 
 
 def _collides(change: _Change, taken: Iterable[_Change]) -> bool:
@@ -154,29 +154,18 @@ def _take(change: _Change, taken: list[_Change]) -> None:
     """Add a change, without the lines that another puts into the same place."""
     if change in taken:
         return
-    separator = " " if "\n" not in change.text else change.text[: _first_letter(change.text)]
-    there = {line for one in taken if one.start == change.start for line in _lines(one.text)}
-    if change.start == change.end and there:
-        kept = [line for line in _lines(change.text) if line not in there]
-        change = _Change(change.start, change.end, "".join(separator + line for line in kept))
-    if change.text or change.end > change.start:
-        taken.append(change)
-
-
-def _lines(text: str) -> list[str]:
-    """Return the directives of an insertion, which end with ";"."""
-    return [line.strip() + ";" for line in text.split(";") if line.strip()]
-
-
-def _first_letter(text: str) -> int:
-    return len(text) - len(text.lstrip())
+    if change.start == change.end:
+        there = {piece for one in taken if one.start == change.start for piece in one.pieces}
+        kept = tuple(piece for piece in change.pieces if piece not in there)
+        change = _Change(change.start, change.end, kept)
+    taken.append(change)
 
 
 def _rewrite(text: str, changes: Iterable[_Change]) -> str:
     pieces: list[str] = []
     done = 0
     for change in sorted(changes, key=lambda change: (change.start, change.end)):
-        pieces += (text[done : change.start], change.text)
+        pieces += (text[done : change.start], *change.pieces)
         done = change.end
     return "".join((*pieces, text[done:]))
 
