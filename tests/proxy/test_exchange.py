@@ -9,9 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from kit.conf_text import http
 from kit.proxy_site import LISTENING, Visit, cycle_of, get, read_to_end, visit
 from upwire.proxy import exchange
-from upwire.proxy.exchange import PHASES, Handler
+from upwire.proxy.exchange import PHASES, Handler, needed_plan, refuse_unknown_handler
+from upwire.proxy.modules import (
+    access,
+    auth_basic,
+    auth_request,
+    limit_conn,
+    limit_req,
+    mirror,
+    realip,
+    try_files,
+)
 from upwire.proxy.request import Handled, Outcome, Phase, Request
 
 
@@ -32,6 +43,33 @@ def status(directives: str, request: str, folder: Path) -> int:
 
 def test_the_phases_are_nginxs() -> None:
     assert [phase for phase, _ in PHASES] == list(Phase)
+
+
+def met(directives: str) -> set[Handler]:
+    zones = "limit_req_zone $uri zone=req:1m rate=1r/s; limit_conn_zone $uri zone=conn:1m;"
+    config = http(f"{zones} server {{ location / {{ {directives} }} }}")
+    plan = needed_plan(config.servers[0].locations[0].settings)
+    assert [phase for phase, _ in plan] == list(Phase)
+    return {handler for _, handlers in plan for handler in handlers}
+
+
+@pytest.mark.parametrize(
+    ("directives", "handler"),
+    [
+        ("set_real_ip_from 192.0.2.1;", realip.change_address),
+        ("limit_req zone=req;", limit_req.check),
+        ("limit_conn conn 1;", limit_conn.check),
+        ("allow all;", access.check),
+        ("auth_basic a; auth_basic_user_file users;", auth_basic.check),
+        ("auth_request /auth;", auth_request.check),
+        ("try_files /a /b;", try_files.choose),
+        ("mirror /copy;", mirror.copy),
+        ("fastcgi_pass 127.0.0.1:9000;", refuse_unknown_handler),
+    ],
+)
+def test_a_handler_is_met_where_it_has_something_to_do(directives: str, handler: Handler) -> None:
+    assert handler not in met("")
+    assert met(directives) == {*met(""), handler}
 
 
 def verdict(handled: Handled) -> Handler:

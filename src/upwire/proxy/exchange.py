@@ -297,21 +297,19 @@ async def run_phases(request: Request) -> Handled:
 
 
 def _plan(request: Request) -> Plan:
-    """Return PHASES with those handlers alone that the request's settings need."""
     settings = request.settings
     plan = request.cycle.plans.get(id(settings))
     if plan is None:
-        plan = tuple(
-            (phase, tuple(one for one in handlers if _is_needed(one, settings)))
-            for phase, handlers in PHASES
-        )
-        request.cycle.plans[id(settings)] = plan
+        plan = request.cycle.plans[id(settings)] = needed_plan(settings)
     return plan
 
 
-def _is_needed(handler: Handler, settings: LocationSettings) -> bool:
-    needs = _NEEDS.get(handler)
-    return needs is None or bool(needs(settings))
+def needed_plan(settings: LocationSettings) -> Plan:
+    """Return PHASES with those handlers alone that have something to do for these settings."""
+    return tuple(
+        (phase, tuple(one for one in handlers if one not in _NEEDS or _NEEDS[one](settings)))
+        for phase, handlers in PHASES
+    )
 
 
 async def _check_access(request: Request, handlers: tuple[Handler, ...]) -> Handled:

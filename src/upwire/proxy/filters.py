@@ -64,13 +64,16 @@ def join_filters(request: Request, head: OutputHead, sink: Sink) -> None:
     request.output = _link(joined, sink)
 
 
+def needed_joins(settings: LocationSettings) -> Joins:
+    """Return the filters that have something to do where these settings hold."""
+    return _needed(CONTENT_FILTERS, settings), _needed(WIRE_FILTERS, settings)
+
+
 def _joins(request: Request) -> Joins:
-    """Return the filters that the request's settings need."""
     settings = request.settings
     joins = request.cycle.joins.get(id(settings))
     if joins is None:
-        joins = (_needed(CONTENT_FILTERS, settings), _needed(WIRE_FILTERS, settings))
-        request.cycle.joins[id(settings)] = joins
+        joins = request.cycle.joins[id(settings)] = needed_joins(settings)
     return joins
 
 
