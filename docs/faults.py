@@ -19,7 +19,7 @@ BEGIN, END = "<!-- begin faults -->", "<!-- end faults -->"
 
 _TESTS = Path(__file__).parents[1] / "tests"
 _CASES = _TESTS / "cases" / "audit"
-_OF_COMMANDS = ("probe/test_*.py", "system/test_probe*.py", "system/test_check*.py")
+_OF_COMMANDS = ("system/test_probe*.py", "system/test_check*.py")
 _NUMBERS = re.compile(r"(?:F\d\d(?:, )?)+(?=:)")
 _NUMBER = re.compile(r"\bF\d\d\b")
 
