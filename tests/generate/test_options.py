@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given as given_that
+from hypothesis import strategies as st
 
 from kit.deployments import make
-from upwire.conf.generate import Certificate
+from upwire.conf.generate import Certificate, Deployment, compose_yaml, nginx_conf
 from upwire.conf.generate.values import Backend, Listen, Rate
+from upwire.conf.model import build
+from upwire.conf.syntax import parse
 from upwire.generate.options import ConfigOptions, describe
 
 
@@ -74,7 +79,7 @@ def test_certbot_says_where_its_certificates_are() -> None:
         ({"tls": ("/nowhere.crt", "/nowhere.key")}, "/nowhere.crt is not there"),
         ({"tls": ("/a'b", "/nowhere.key")}, "certificate .* is no absolute path"),
         ({"acme": "/var/acme", "host": ()}, "a host is missing"),
-        ({"nginx": "9.9"}, "is no version of nginx"),
+        ({"nginx": "9.9"}, "is no version such as 1.22"),
         ({"static": "/srv/$x", "path": "/ws"}, "folder .* is no absolute path"),
     ],
 )
@@ -102,3 +107,32 @@ def test_what_goes_with_an_existing_file() -> None:
     ConfigOptions(source="nginx.conf", nginx="1.22", output="new.conf", force=True)
     with pytest.raises(ValueError, match="--from takes all"):
         ConfigOptions(source="nginx.conf", idle="2h")
+
+
+FREE = ("path", "idle", "static", "rate", "listen", "nginx")
+LISTED = ("host", "backend", "origin")
+EVIL = st.text(st.sampled_from("ab1.:/-* \n\t;{}$\"'\\#[]%\x00\x85\u2028é"), min_size=1)
+
+
+@given_that(
+    st.sampled_from((*FREE, *LISTED)), st.sampled_from(("", "/", "unix:/", "https://")), EVIL
+)
+def test_nothing_that_a_user_writes_leaves_its_place(name: str, start: str, end: str) -> None:
+    text = start + end
+    try:
+        deployment = describe(options(**{"path": "/ws", name: (text,) if name in LISTED else text}))
+    except ValueError as error:
+        refusal = str(error)
+    else:
+        _check(deployment)
+        return
+    assert refusal.isprintable()
+
+
+def _check(deployment: Deployment) -> None:
+    conf = nginx_conf(deployment)
+    config = build(parse(conf.encode().decode("latin-1")))
+    names = [[name.pattern for name in server.names] for server in config.servers]
+    assert names == [[""], list(deployment.hosts)]
+    content = yaml.safe_load(compose_yaml(deployment))["configs"]["nginx_conf"]["content"]
+    assert content.count("\n") == conf.count("\n")

@@ -40,6 +40,14 @@ from upwire.generate.options import ConfigOptions, describe
 
 HOST = "chat.example.com"
 _USER = "user root;\n"  # who may read the test's folder
+_AROUND = """\
+pid /run/nginx.pid;
+events {}
+http {
+    access_log off;
+    include *.site.conf;
+}
+"""
 FRAME = bytes.fromhex("8185 37fa213d 7f9f4d5158")  # RFC 6455 §5.7: "Hello", masked
 BINARIES = [
     *([nginx.NGINX] if is_nginx_there() else []),
@@ -63,7 +71,7 @@ def relocate(text: str, folder: Path) -> str:
     )
     moved = text.replace("/run/nginx.pid", f"{folder}/nginx.pid")
     moved = moved.replace("/var/log/nginx/", f"{folder}/").replace("http {\n", f"http {{\n{paths}")
-    return f"{_USER}{moved}"
+    return moved
 
 
 def echo(sock: socket.socket, head: bytes) -> None:
@@ -132,7 +140,7 @@ class Run:
         )
         text = relocate(nginx_conf(describe(options)), self._folder)
         kind = "upwire" if is_upwire else "nginx"
-        with running(kind, f"daemon off;\n{text}", self._folder, [port]):
+        with running(kind, f"daemon off;\n{_USER}{text}", self._folder, [port]):
             yield Site(port)
 
     def log(self) -> str:
@@ -244,14 +252,27 @@ def test_nginx_loads_it_without_a_warning(
         nginx=version if is_known else None,
     )
     deployment = describe(options)
-    site = relocate(site_conf(deployment), tmp_path)
-    (tmp_path / "site.conf").write_text(site.removeprefix(_USER))
-    around = (
-        "pid /run/nginx.pid;\nevents {}\nhttp {\n    access_log off;\n    include site.conf;\n}\n"
-    )
-    for text in (nginx_conf(deployment), around):
+    (tmp_path / "the.site.conf").write_text(relocate(site_conf(deployment), tmp_path))
+    for text in (nginx_conf(deployment), _AROUND):
         conf = tmp_path / "nginx.conf"
         conf.write_text(relocate(text, tmp_path))
-        command = [binary, "-t", "-c", str(conf), "-e", f"{tmp_path}/error.log"]
-        told = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert (told.returncode, len(told.stderr.splitlines())) == (0, 2), told.stderr
+        assert_loads(binary, conf)
+
+
+def assert_loads(binary: str, conf: Path) -> None:
+    """Ask nginx -t, which says two lines where all is well."""
+    command = [binary, "-t", "-c", str(conf), "-e", f"{conf.parent}/error.log"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (told.returncode, len(told.stderr.splitlines())) == (0, 2), told.stderr
+
+
+@needs_nginx
+def test_two_sites_do_not_share_a_name(tmp_path: Path) -> None:
+    for host in (HOST, "game.example.com"):
+        options = ConfigOptions(host=(host,), backend=("127.0.0.1:8080",), rate="5", sticky=True)
+        (tmp_path / f"{host}.site.conf").write_text(
+            relocate(site_conf(describe(options)), tmp_path)
+        )
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(relocate(_AROUND, tmp_path))
+    assert_loads(BINARIES[0], conf)

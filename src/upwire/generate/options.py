@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field, fields
 
+from upwire.conf.directives import Version
 from upwire.conf.generate import Certificate, Deployment
 from upwire.conf.generate.values import (
     parse_backend,
@@ -155,7 +157,7 @@ def describe(options: ConfigOptions) -> Deployment:
         certificate=_certificate(options, hosts),
         acme_root=_file(options.acme, "webroot"),
         is_sticky=options.sticky,
-        version=None if options.nginx is None else parse_version(options.nginx),
+        version=_version(options.nginx),
         is_for_upwire=options.proxy,
         idle_s=parse_idle(options.idle),
         rate=None if options.rate is None else parse_rate(options.rate),
@@ -166,6 +168,13 @@ def describe(options: ConfigOptions) -> Deployment:
         has_hsts=options.hsts,
         resolver=None if options.resolver is None else parse_resolver(options.resolver),
     )
+
+
+def _version(text: str | None) -> Version | None:
+    try:
+        return None if text is None else parse_version(text)
+    except ValueError:
+        raise ValueError(f"nginx {json.dumps(text)} is no version such as 1.22") from None
 
 
 def _certificate(options: ConfigOptions, hosts: tuple[str, ...]) -> Certificate | None:

@@ -39,3 +39,7 @@ def test_only_what_needs_quotes_gets_them() -> None:
 def test_a_command_in_a_comment_stays_one_line() -> None:
     command = "  certbot " + "-d name " * 20
     assert wrap_comment(f"Run:\n{command}\nand wait.") == ["# Run:", f"# {command}", "# and wait."]
+
+
+def test_a_directive_goes_on_further_in() -> None:
+    assert render([Block("a", [Line("b '1'\n'2';")])]) == "a {\n    b '1'\n        '2';\n}\n"

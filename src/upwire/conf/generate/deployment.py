@@ -18,7 +18,7 @@ STICKY_SINCE: Version = (1, 29, 6)
 KEEPALIVE_DEFAULT_SINCE: Version = (1, 29, 7)
 
 _SLUG_LENGTH = 24  # longer names of variables do not fit nginx's default buckets
-_CHALLENGE_PORT = 80
+_HTTP_PORT = 80
 _TLS_PORT = 443
 
 
@@ -97,7 +97,7 @@ class Deployment:
         """Where the site listens."""
         if self.listen is not None:
             return self.listen.port
-        return _TLS_PORT if self.is_tls else _CHALLENGE_PORT
+        return _TLS_PORT if self.is_tls else _HTTP_PORT
 
     @property
     def address(self) -> str:
@@ -112,7 +112,7 @@ class Deployment:
     @property
     def is_usual_port(self) -> bool:
         """Whether browsers leave the port out of Host and Origin."""
-        return self.port == (_TLS_PORT if self.is_tls else _CHALLENGE_PORT)
+        return self.port == (_TLS_PORT if self.is_tls else _HTTP_PORT)
 
     @property
     def slug(self) -> str:

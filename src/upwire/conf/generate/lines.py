@@ -13,9 +13,10 @@ _OPEN_QUOTES = " \t;{}#"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A directive, its `;` included. reason: why it is there, for the comment above it.
+    """A directive, its `;` included; it may go on over several lines.
 
-    ignored: what `upwire check` would note here, and why it is right nevertheless.
+    reason: why it is there, for the comment above it. ignored: what `upwire check` would
+    note here, and why it is right nevertheless.
     """
 
     text: str
@@ -72,7 +73,7 @@ def _render(entries: Sequence[Line | Block], indent: str) -> Iterator[str]:
         if isinstance(entry, Line):
             if entry.ignored:
                 yield f"{indent}# upwire: ignore {entry.ignored}"
-            yield f"{indent}{entry.text}"
+            yield indent + entry.text.replace("\n", f"\n{indent}{_INDENT}")
         else:
             yield f"{indent}{entry.opening} {{"
             yield from _render(entry.inside, indent + _INDENT)

@@ -12,10 +12,14 @@ from upwire.conf.generate.values import Backend
 _CONNECTIONS = 8192
 _FILES = 20_000
 _LONG_NAME = 40  # octets; nginx's own buckets have 64, less what it keeps beside a name
-_LOG_FORMAT = (
-    '\'$remote_addr [$time_iso8601] $host "$request_method $uri" $status '
-    "time=$request_time upstream=$upstream_addr "
-    "up=$upstream_bytes_sent down=$upstream_bytes_received'"
+_LOG_FORMAT = """\
+'$remote_addr [$time_iso8601] $host "$request_method $uri" $status '
+'time=$request_time upstream=$upstream_addr '
+'up=$upstream_bytes_sent down=$upstream_bytes_received'"""
+_BELONGS_ABOVE = (
+    " What holds for all sites belongs into nginx.conf: "
+    f"worker_connections {_CONNECTIONS} (F70), worker_rlimit_nofile {_FILES} (F71), "
+    "worker_shutdown_timeout 1h (F25)."
 )
 _TYPES = (
     ("text/html", "html htm"),
@@ -53,17 +57,17 @@ def site_conf(deployment: Deployment) -> str:
         *_log_format(prefix),
         *_http(deployment, prefix, is_whole=False),
     ]
-    return _header(deployment) + render(entries)
+    return _header(deployment, _BELONGS_ABOVE) + render(entries)
 
 
-def _header(deployment: Deployment) -> str:
+def _header(deployment: Deployment, remark: str = "") -> str:
     backends = ", ".join(one.address for one in deployment.backends)
     lines = wrap_comment(
         f"WebSockets of {', '.join(deployment.hosts)} at {deployment.path}, answered by {backends}."
     )
     lines += wrap_comment(
         "Written by `upwire config`. F01 and the like are the faults that a line avoids; "
-        "`upwire check` looks for them."
+        f"`upwire check` looks for them.{remark}"
     )
     if deployment.version is not None:
         lines.append(f"# upwire: nginx {'.'.join(map(str, deployment.version[:2]))}")
