@@ -122,7 +122,7 @@ class SsiState:
     """What server side includes have made so far; all but time_format is the main request's."""
 
     variables: dict[str, str] = field(default_factory=dict)
-    blocks: dict[str, bytes] = field(default_factory=dict)
+    blocks: dict[str, bytearray] = field(default_factory=dict)
     captures: tuple[str, ...] = ()
     time_format: str = "%A, %d-%b-%Y %H:%M:%S %Z"
 

@@ -181,3 +181,11 @@ def test_heads(tmp_path: Path) -> None:
     assert got.fields["etag"].startswith("W/")
     assert "last-modified" in got.fields
     assert "content-length" not in ask(tmp_path, "x", method="HEAD").fields
+
+
+def test_a_block_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("upwire.proxy.modules.ssi.BLOCK_OCTETS_MAX", 5)
+    page = '<!--#block name="b" -->123<!--#echo var="uri" -->678<!--#endblock -->'
+    page += '<!--#include virtual="/empty" stub="b" -->'
+    assert show(tmp_path, page) == "123"
+    assert (tmp_path / "error.log").read_text().count('too big block "b"') == 1

@@ -38,6 +38,9 @@ _EXPRESSION = re.compile(
 _TEXT_OR_VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w*)\}|(?P<name>\w*))|\\?.", re.DOTALL)
 Parameters = Mapping[str, str]
 
+BLOCK_OCTETS_MAX = 1024 * 1024
+"""How much of a block is kept; nginx keeps all of it."""
+
 
 class _Fault(Exception):
     """A command cannot be run; the page gets `errmsg` in its place."""
@@ -111,9 +114,17 @@ class _Ssi(Filter):
 
     async def _show(self, text: bytes) -> None:
         if self._block:
-            self._request.main.ssi.blocks[self._block] += text
+            self._keep(text)
         elif self._is_shown and text:
             await self.next.send(text)
+
+    def _keep(self, text: bytes) -> None:
+        """Add text to the block that is being read."""
+        block = self._request.main.ssi.blocks[self._block]
+        room = BLOCK_OCTETS_MAX - len(block)
+        if len(text) > room > 0:
+            self._request.log("error", f'too big block "{self._block}"')
+        block += text[: max(room, 0)]
 
     async def _run(self, command: Command) -> None:
         """Run one command; what is wrong with it is logged, and shown in the page."""
@@ -251,7 +262,7 @@ class _Ssi(Filter):
 
     async def _begin_block(self, parameters: Parameters) -> None:
         self._block = parameters["name"]
-        self._request.main.ssi.blocks[self._block] = b""
+        self._request.main.ssi.blocks[self._block] = bytearray()
 
     async def _include(self, parameters: Parameters) -> None:
         text = self._read_inclusion(parameters)
@@ -308,7 +319,7 @@ class _Ssi(Filter):
         if not counter.octets:
             shown = _Ssi(self._request)
             shown.next = self.next
-            await shown.send(stub)
+            await shown.send(bytes(stub))
 
 
 class _Counter(Sink):
