@@ -79,6 +79,17 @@ class Conversation:
             deflate=None if deflate is None else PerMessageDeflate(deflate, is_client=True),
         )
 
+    @property
+    def can_send(self) -> bool:
+        """Whether the server has not begun to close, as far as is known."""
+        return self.connection.state is State.OPEN and not self.stream.is_closed
+
+    def send(self, data: str | bytes) -> None:
+        """Send a message; nothing where the server has begun to close."""
+        if self.can_send:
+            self.connection.send_message(data)
+            self.flush()
+
     async def next_event(self, timeout_s: float) -> Event | None:
         """Return what comes next, None where nothing does in time.
 
@@ -116,6 +127,8 @@ class Conversation:
 
     async def ping(self, timeout_s: float) -> float | None:
         """Return how long a pong takes, in seconds; None where none comes in time."""
+        if not self.can_send:
+            return None
         payload = secrets.token_bytes(4)
         started_s = time.monotonic()
         self.connection.send_ping(payload)

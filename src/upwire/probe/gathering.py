@@ -264,17 +264,15 @@ def _step(title: str, answer: Answer, *, is_judged: bool = True) -> Step:
 
 
 async def _is_echoed(conversation: Conversation, data: str | bytes, timeout_s: float) -> bool:
-    conversation.connection.send_message(data)
-    conversation.flush()
+    conversation.send(data)
     return await conversation.next_message(timeout_s) == data
 
 
 async def _outlives(conversation: Conversation, timeout_s: float) -> bool | None:
     """Whether an echo comes behind our end of the connection; None where TLS cannot half-close."""
-    if not conversation.stream.can_write_eof:
+    if not conversation.can_send or not conversation.stream.can_write_eof:
         return None
     # Long enough that the end is at the gateway before the answer can be.
-    conversation.connection.send_message("upwire probe " * 2500)
-    conversation.flush()
+    conversation.send("upwire probe " * 2500)
     conversation.stream.write_eof()
     return await conversation.next_message(timeout_s) is not None

@@ -9,7 +9,7 @@ from upwire.errors import RemoteProtocolError, StreamError
 from upwire.probe.asking import Asker, Conversation
 from upwire.probe.evidence import Idle, Silence
 from upwire.wire.http1 import RequestHead
-from upwire.wire.websocket import CloseReceived, Disconnected, State
+from upwire.wire.websocket import CloseReceived, Disconnected
 
 PING_EVERY_S = 25.0
 """How often the connection with pings has one; more often where less is watched."""
@@ -70,6 +70,6 @@ async def _silence(
 
 
 def _ping(conversation: Conversation, every_s: float | None) -> None:
-    if every_s is not None and conversation.connection.state is State.OPEN:
+    if every_s is not None and conversation.can_send:
         conversation.connection.send_ping(b"idle")
         conversation.flush()
