@@ -110,9 +110,11 @@ def test_what_a_file_that_is_not_there_would_say_is_not_known() -> None:
         location /a { include proxy.conf; proxy_buffering on; }
         location /b { include mime.types; }
         location /c { proxy_cache off; }
+        location /d { include snippets/ssl-proxy.conf; }
         """
     )
-    first, second, third = site.places
+    first, second, third, last = site.places
+    assert not last.shows("proxy_buffering")
     assert not first.shows("proxy_buffering")
     assert second.shows("proxy_buffering")
     assert second.lacks("proxy_cache")

@@ -21,8 +21,9 @@ _HANDLERS = (
     *("tunnel_pass", "return", "stub_status", "empty_gif"),
 )
 _HARMLESS_INCLUDE = re.compile(
-    r"mime\.types|fastcgi|uwsgi|scgi|ssl|tls|letsencrypt|cert|security|gzip|brotli|modules"
-    r"|errors?\b|acme",
+    r"^(?!.*(?:proxy|socket|upgrade|upstream|location|server))"
+    r".*(?:mime\.types|fastcgi|uwsgi|scgi|ssl|tls|letsencrypt|cert|security|gzip|brotli|modules"
+    r"|errors?\b|acme)",
     re.IGNORECASE,
 )
 _HTTP_1_1_DEFAULT_SINCE = (1, 29, 7)
