@@ -262,16 +262,20 @@ class Request:
         self.request_id = ""
         self.body_octets = 0
         self.added_fields: list[tuple[str, str]] = []
+        self.is_last = False
+        self.is_switched = False
+        self._begin_course()
+
+    def _begin_course(self) -> None:
+        """Set what redirects within the proxy change: there was none yet."""
         self.redirect_to = ""
         self.internal_redirects = 0
         self.redirect_cycles = 0
         self.is_internal = False
         self.is_uri_changed = False
         self.entry = Phase.POST_READ
-        self.is_last = False
         self.is_location_valid = True
         self.adds_uri_to_alias = False
-        self.is_switched = False
         self.is_error_page = False
         self.status_override: int | None = None
 
