@@ -10,7 +10,7 @@ import pytest
 from upwire.client.url import parse_url
 from upwire.probe.asking import Answer, Asker
 from upwire.probe.cases import BIG_ANSWER, VARIANTS, Asked, handshake
-from upwire.probe.echo_backend import PADDING_FIELD, echo_backend
+from upwire.probe.echo_backend import PADDING_FIELD, echo_backend, serve_until_cancelled
 from upwire.probe.hops import Budget, Dialer, front_hop
 from upwire.wire.websocket import CloseReceived, Disconnected
 
@@ -129,3 +129,13 @@ def test_a_broken_frame_is_closed() -> None:
         await conversation.close()
 
     run(test)
+
+
+def test_the_command_says_where_it_listens(capsys: pytest.CaptureFixture[str]) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(0.05):
+            await serve_until_cancelled("127.0.0.1", 0)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(main())
+    assert capsys.readouterr().out.startswith("echo backend on 127.0.0.1:")

@@ -227,21 +227,17 @@ def lenient(sock: socket.socket, octets: bytes) -> None:
     )
     connection = Connection(Role.SERVER, random_octets=lambda _: b"")
     late: list[str | bytes] = []
-    while connection.state is not State.CLOSED:
-        received = sock.recv(65536)
+    while connection.state is State.OPEN and (received := sock.recv(65536)):
         connection.feed(received)
-        if not received:
-            connection.feed_eof()
         while (event := connection.next_event()) is not None:
-            if isinstance(event, Message):
-                is_late = len(event.data) > 1000
-                late += [event.data] if is_late else []
-                _ = None if is_late else connection.send_message(event.data)
-        if not received:
-            late_connection = Connection(Role.SERVER, random_octets=lambda _: b"")
-            for message in late:
-                late_connection.send_message(message)
-            sock.sendall(late_connection.take_output())
+            if isinstance(event, Message) and len(event.data) > 1000:
+                late.append(event.data)
+            elif isinstance(event, Message):
+                connection.send_message(event.data)
+        sock.sendall(connection.take_output())
+    if connection.state is State.OPEN:
+        for message in late:
+            connection.send_message(message)
         sock.sendall(connection.take_output())
     sock.shutdown(socket.SHUT_RDWR)
 
