@@ -117,7 +117,7 @@ def test_the_lock_is_given_back_by_an_error() -> None:
 def test_memory_is_given_back() -> None:
     name = "given-back"
     zone = Zone(name, 1000, "=q")
-    assert descriptors_of(name) == 1
+    assert descriptors_of(name) > 0
     del zone
     gc.collect()
     assert descriptors_of(name) == 0
