@@ -14,13 +14,14 @@ import socket
 import ssl
 import sys
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from upwire.asgi import AsgiApplication, AsgiCallable, run_application
 from upwire.asgi.lifespan import Mode
 from upwire.asgi.supervisor import Changes, Supervisor
 from upwire.errors import ConfigError, LocalProtocolError, UpwireError, printable
+from upwire.fronting import find_backend, proxy_in_front
 from upwire.net.listener import listen, show_address
 from upwire.net.tls import server_context
 from upwire.net.tls.contexts import explain
@@ -152,6 +153,23 @@ def main(options: ServeOptions) -> int:
     """Serve until a signal ends it. Returns the exit status."""
     _configure_logging(options)
     sys.path.insert(0, options.app_dir)
+    if options.proxy is not None:
+        return _serve_behind_proxy(options, options.proxy)
+    return _serve_here(options)
+
+
+def _serve_behind_proxy(options: ServeOptions, conf: str) -> int:
+    """Serve where the proxy's configuration looks for us, with the proxy in front."""
+    backend = find_backend(conf)
+    at_backend = replace(
+        options, host=backend.host, port=backend.port, unix=backend.unix, proxy=None
+    )
+    with proxy_in_front(conf):
+        return _serve_here(at_backend)
+
+
+def _serve_here(options: ServeOptions) -> int:
+    """Serve in this process, or in workers. Returns the exit status."""
     try:
         if options.workers > 1 or options.reload:
             return _serve_in_workers(options)

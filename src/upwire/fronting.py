@@ -1,0 +1,103 @@
+"""`upwire serve --proxy nginx.conf`: the proxy in front of an application, in one program."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from upwire.conf.model import Config, Location
+from upwire.conf.model.types.proxy import ProxyPass
+from upwire.errors import UpwireError
+from upwire.proxy.load import load_file
+
+STOP_TIMEOUT_S = 5.0
+"""How long the proxy may take to end behind the application."""
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_LIBC = ctypes.CDLL(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where a proxy looks for its application: a host and a port, or a unix socket."""
+
+    host: str
+    port: int
+    unix: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}" if self.unix is None else f"unix:{self.unix}"
+
+
+def find_backend(path: str) -> Backend:
+    """Return the one backend that the proxy_pass directives of a configuration name.
+
+    Raises ConfigError for a configuration with faults, UpwireError for none or several backends.
+    """
+    config = load_file(os.path.abspath(path)).config
+    found: dict[Backend, None] = {}
+    for server in config.servers:
+        for location in _below(server.locations):
+            if (pass_ := location.settings.proxy.pass_) is not None:
+                found.update(dict.fromkeys(_backends(config, pass_)))
+    if len(found) != 1:
+        names = ", ".join(map(str, found)) or "none"
+        raise UpwireError(f"{path} is to name one backend for the application, and names {names}")
+    return next(iter(found))
+
+
+@contextlib.contextmanager
+def proxy_in_front(path: str) -> Iterator[None]:
+    """Run the proxy beside us, and stop it at the end; where it ends by itself, so do we.
+
+    Raises UpwireError at the end in that case: it has said why.
+    """
+    command = [sys.executable, "-m", "upwire", "proxy", "-c", os.path.abspath(path)]
+    process = subprocess.Popen(command, preexec_fn=_end_with_parent)
+    is_over = threading.Event()
+
+    def watch() -> None:
+        process.wait()
+        if not is_over.is_set():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    watching = threading.Thread(target=watch, name="proxy", daemon=True)
+    watching.start()
+    try:
+        yield
+        if process.poll() is not None:
+            raise UpwireError(f"the proxy has ended with status {process.returncode}")
+    finally:
+        is_over.set()
+        process.terminate()
+        watching.join(STOP_TIMEOUT_S)
+        process.kill()
+        watching.join()
+
+
+def _below(locations: Iterable[Location]) -> Iterator[Location]:
+    for location in locations:
+        yield location
+        yield from _below(location.locations)
+
+
+def _backends(config: Config, pass_: ProxyPass) -> list[Backend]:
+    """Return where a proxy_pass leads; nowhere, if that depends on variables."""
+    if pass_.upstream is not None:
+        peers = config.upstreams[pass_.upstream].peers
+        return [Backend(peer.host, peer.port, peer.unix) for peer in peers]
+    if pass_.template is not None:
+        return []
+    return [Backend(pass_.host, pass_.port, pass_.unix)]
+
+
+def _end_with_parent() -> None:
+    """Let the kernel send SIGTERM to this process when the one that started it ends."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
