@@ -15,6 +15,7 @@ from upwire.check.masking import mask
         ("listen $PORT;", "listen _____;"),
         ("pass http://{{ host }}:80;", "pass http://__________:80;"),
         ("pass http://%%HOST%%:80;", "pass http://________:80;"),
+        ("pass http://@HOST@:@PORT_1@;", "pass http://______:________;"),
         ("pass <%= ENV['PORT'] %>;", "pass __________________;"),
     ],
 )
@@ -53,6 +54,7 @@ def test_a_placeholder_alone_on_its_line_stands_for_lines() -> None:
         "set $BACKEND http://b; proxy_pass $BACKEND;",
         "map $host $BACKEND { }\nproxy_pass $BACKEND;",
         'return 200 \'{"a":{"b":1}}\';',
+        "error_page 404 @A; location @A { } location ~ ^/@[A-Z]+@ { }",
         "{{ never closed",
     ],
 )

@@ -17,7 +17,8 @@ _LUA_TOKEN = re.compile(
     re.DOTALL,
 )
 _COMMENT = re.compile(r"(?:^|[ \t;{}])#")
-# What a template engine runs, and what it puts in place of a name: Jinja, Go, ERB, envsubst.
+# What a template engine runs, and what it puts in place of a name: Jinja, Go, ERB, envsubst,
+# configure.
 _STATEMENT = re.compile(
     r"\{%(?:[^%]|%(?!\})){0,500}%\}"
     r"|\{#[^\n]{0,500}?#\}"
@@ -30,6 +31,7 @@ _VALUE = re.compile(
     r"\{\{[^\n{}]{0,500}\}\}"
     r"|<%=(?:[^%]|%(?!>)){0,500}%>"
     r"|%%[\w.-]{1,100}%%"
+    r"|@[A-Z][A-Z0-9_]{0,100}@"
     r"|\$\{[A-Z_][A-Z0-9_]*(?:[:?+-][^}\n]{0,200})?\}"
     r"|(?P<bare>\$[A-Z][A-Z0-9_]+)\b(?![a-z])"
 )
