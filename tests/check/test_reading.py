@@ -136,6 +136,19 @@ def test_an_include_that_cannot_be_read_is_kept(
     assert (line.args, line.column, error.strerror) == ((pattern,), 8, reason)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "is_unread"),
+    [("absent/*.conf", True), ("there/*.conf", False), ("*.conf", False), ("ab*t/*.conf", False)],
+)
+def test_a_pattern_in_a_folder_that_is_not_here_is_unread(
+    pattern: str, is_unread: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "x").write_text(f"include {pattern};")
+    found = read(str(tmp_path / "x"))
+    assert [line.args for line, _ in found.unread_includes()] == [(pattern,)] * is_unread
+
+
 def test_an_include_of_itself_is_not_unread() -> None:
     found = read("x", instead={"x": "include absent; include x;"})
     assert [line.args for line, _ in found.unread_includes()] == [("absent",)]

@@ -118,8 +118,14 @@ def in_latin_1(path: str) -> str:
 
 
 def expand(pattern: str) -> Iterator[str]:
-    """Return the names that fit a pattern of `include`."""
-    return map(in_latin_1, glob.iglob(on_disk(pattern)))
+    """Yield the names that fit a pattern of `include`.
+
+    The pattern itself where its folder is not here: what nginx would find there is not known.
+    """
+    yield from map(in_latin_1, glob.iglob(on_disk(pattern)))
+    folder = os.path.dirname(on_disk(pattern)) or os.curdir
+    if not (glob.has_magic(folder) or os.path.isdir(folder)):
+        yield pattern
 
 
 class _Reader:

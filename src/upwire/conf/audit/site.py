@@ -23,7 +23,7 @@ _HANDLERS = (
 _HARMLESS_INCLUDE = re.compile(
     r"^(?!.*(?:proxy|socket|upgrade|upstream|location|server))"
     r".*(?:mime\.types|fastcgi|uwsgi|scgi|ssl|tls|letsencrypt|cert|security|gzip|brotli|modules"
-    r"|errors?\b|acme)",
+    r"|errors?\b|acme|(?:conf|http|vhosts)\.d/\*|sites-enabled/)",
     re.IGNORECASE,
 )
 _HTTP_1_1_DEFAULT_SINCE = (1, 29, 7)
