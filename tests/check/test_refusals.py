@@ -13,6 +13,13 @@ def test_a_near_miss_is_an_error() -> None:
     assert verdict.findings[0].mend == "proxy_read_timeout is meant?"
 
 
+@pytest.mark.parametrize("first", ["events {}", "# ours"])
+def test_a_byte_order_mark_is_an_error(first: str) -> None:
+    verdict = judge_text(f"\xef\xbb\xbf{first}\nhttp {{ }}\n")
+    assert told(verdict)[0] == "1:1 F87 error"
+    assert "byte order mark" in verdict.findings[0].message
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -57,6 +57,7 @@ _OTHERS = re.compile(
     r"|length_hiding|cookie_flag|image|njs|fair|upstream|dynamic|immutable|waf|crowdsec|app_protect)"
     r"(?:_|$)"
 )
+_BYTE_ORDER_MARK = "\xef\xbb\xbf"  # of UTF-8, in the latin-1 of a Directive
 _LIKENESS = 0.86  # "proxy_read_timout" has 0.97, two different names of nginx often 0.8
 
 
@@ -130,8 +131,12 @@ def _name(line: Directive) -> Finding | None:
     """Return what is to be said of a name that nginx does not know."""
     if _OTHERS.match(line.name):
         return None
-    meant = _nearest(line.name)
     at, octets = line.position, len(line.name)
+    if line.name.startswith(_BYTE_ORDER_MARK):
+        message = "the file begins with a byte order mark, which nginx takes for a part of a name"
+        mend = "save the file as UTF-8 without a byte order mark"
+        return Finding("F87", Severity.ERROR, at, octets, message, _EFFECT, (), mend)
+    meant = _nearest(line.name)
     if meant is None:
         message = f"{line.name} is no directive of nginx"
         effect = "without the module that has it, nginx does not start"
