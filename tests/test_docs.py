@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -16,6 +17,7 @@ from kit.nginx import environment
 from upwire.application import load
 from upwire.conf.model import build
 from upwire.conf.syntax import parse
+from upwire.server import WebSocketHandler
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -67,7 +69,8 @@ def test_the_readme_s_client_talks_to_its_server(
     monkeypatch.delitem(sys.modules, "readme_app", raising=False)
 
     async def run() -> bytes:
-        async with upwire.serve(load("readme_app:handler"), port=0) as server:
+        handler = cast("WebSocketHandler", load("readme_app:handler"))
+        async with upwire.serve(handler, port=0) as server:
             client = named(ROOT / "README.md", "client.py").replace(":8080", f":{server.port}")
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", client, stdout=asyncio.subprocess.PIPE

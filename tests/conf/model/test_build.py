@@ -49,7 +49,8 @@ def test_where_text_is_missing_nothing_else_is_missed() -> None:
 
 def test_what_guards_and_is_not_acted_on_is_unguarded() -> None:
     config = http(
-        "secure_link $uri;\nserver { disable_symlinks off; location / { disable_symlinks on; } }\naio on;"
+        "secure_link $uri;\n"
+        "server { disable_symlinks off; location / { disable_symlinks on; } }\naio on;"
     )
     assert [str(problem) for problem in config.unguarded] == [
         "[warn] links are NOT checked: Upwire does not act on secure_link yet in nginx.conf:3:1",
