@@ -149,6 +149,13 @@ def test_a_pattern_in_a_folder_that_is_not_here_is_unread(
     assert [line.args for line, _ in found.unread_includes()] == [(pattern,)] * is_unread
 
 
+def test_what_comes_with_nginx_is_not_missed() -> None:
+    found = read("x", instead={"x": "include mime.types; include /a/fastcgi_params; b;"})
+    assert [line.name for line in found.tree.directives] == ["b"]
+    assert not found.tree.faults.problems()
+    assert not found.unread
+
+
 def test_an_include_of_itself_is_not_unread() -> None:
     found = read("x", instead={"x": "include absent; include x;"})
     assert [line.args for line, _ in found.unread_includes()] == [("absent",)]

@@ -26,6 +26,12 @@ _PARTS = (
 """Folders of files that nginx.conf, in the folder above, includes."""
 
 _WANTED = ("*.conf", "*.conf.template", "sites-enabled/*", "conf.d/*.conf", "http.d/*.conf")
+_SHIPPED = (
+    *("mime.types", "fastcgi_params", "fastcgi.conf", "uwsgi_params", "scgi_params"),
+    *("koi-utf", "koi-win", "win-utf"),
+)
+"""Files that come with nginx: where they are not here, nothing that is judged is missing."""
+
 _FILES_MAX = 2000  # of one configuration: includes can multiply
 _FILE_OCTETS_MAX = 32 << 20
 
@@ -156,6 +162,8 @@ class _Reader:
                 raise OSError(errno.EMFILE, f"more than {_FILES_MAX} files")
             return self.open(name).encode("latin-1")
         except OSError as error:
+            if error.errno == errno.ENOENT and os.path.basename(name) in _SHIPPED:
+                return b""
             self.unread[name] = error
             raise
 
