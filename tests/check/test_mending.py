@@ -11,7 +11,8 @@ import pytest
 
 from kit.check_site import PLACE, judge_text, told
 from upwire.check.mending import apply_edits, diff, mend, write
-from upwire.check.verdict import Verdict
+from upwire.check.reading import read
+from upwire.check.verdict import Verdict, judge
 from upwire.conf.audit import Edit, Finding, Severity
 from upwire.conf.syntax import Position
 from upwire.errors import StreamError
@@ -71,6 +72,41 @@ def test_a_block_on_one_line_stays_there() -> None:
     assert mended.startswith("location /ws { proxy_pass http://b; proxy_")
     assert mended.endswith("; }\n")
     assert told(judge_text(mended)) == []
+
+
+_ROOT = "location / {\n  # WebSockets too\n  proxy_pass http://127.0.0.1:1;\n}\n"
+_MAP = "map $http_upgrade $%s { default upgrade; '' ''; }\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "value"),
+    [
+        ("events { }\nhttp {\n sendfile on;\n", "$connection_upgrade"),
+        ("events { } http { sendfile on; ", "$connection_upgrade"),
+        (f"events {{ }}\nhttp {{\n{_MAP % 'mine'}", "$mine"),
+        ("events { }\nhttp {\nmap $host $connection_upgrade { default x; }\n", '"upgrade"'),
+        (f"{_MAP % 'mine'}", "$mine"),
+        ("", '"upgrade"'),
+    ],
+)
+def test_a_location_of_all_requests_gets_a_map_where_there_is_room(before: str, value: str) -> None:
+    text = f"{before}server {{ listen 80;\n{_ROOT}}}\n" + "}\n" * ("http {" in before)
+    mended = mend_text(text)
+    assert f"proxy_set_header Connection {value};" in mended
+    assert mended.count("map $http_upgrade") == (0 if value == '"upgrade"' else 1)
+    assert not {"F01", "F87", "F08"} & {one.fault for one in judge_text(mended).findings}
+    assert mend_text(mended) == mended
+
+
+def test_http_in_which_all_is_included_gets_no_map() -> None:
+    texts = {PLACE: "events { }\nhttp { include s; }\n", "s": f"server {{ listen 80;\n{_ROOT}}}\n"}
+
+    def judge_again(changed: Mapping[str, str]) -> Verdict:
+        return judge(read(PLACE, instead={**texts, **changed}), nginx="1.22")
+
+    mended = mend(judge_again({}), judge_again).texts
+    assert list(mended) == ["s"]
+    assert 'proxy_set_header Connection "upgrade";' in mended["s"]
 
 
 def test_what_is_right_is_left_alone() -> None:

@@ -11,6 +11,7 @@ from upwire.conf.audit import (
     identity,
     load,
     routing,
+    sent_fields,
     servers,
     stream,
     timeouts,
@@ -23,6 +24,7 @@ Rule = Callable[[Site], Iterable[Finding]]
 
 RULES: tuple[Rule, ...] = (
     *handshake.RULES,
+    *sent_fields.RULES,
     *timeouts.RULES,
     *routing.RULES,
     *servers.RULES,

@@ -22,3 +22,16 @@ def replace_argument(directive: Directive, number: int, text: str) -> tuple[Edit
         return ()
     at = directive.arg_positions[number]
     return (Edit(at.file, at.line, at.column, text, replaces_word=True),)
+
+
+def text_of(line: Directive) -> str:
+    """Return a directive as messages show it, in backquotes."""
+    return f"`{' '.join((line.name, *map(quote, line.args)))}`"
+
+
+def quote(text: str) -> str:
+    """Return an argument as it is written in a file."""
+    if text and not any(sign in text for sign in " \t\r\n;{}\"'\\"):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

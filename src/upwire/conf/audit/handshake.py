@@ -1,24 +1,26 @@
-"""Faults of the opening handshake on its way through nginx: F01 to F13."""
+"""Faults of the opening handshake on its way through nginx: F01 to F04, F12, F13."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from upwire.conf.audit.edits import insert_lines, replace_argument
+from upwire.conf.audit.edits import insert_lines, quote, replace_argument, text_of
 from upwire.conf.audit.finding import Edit, Finding, Severity
+from upwire.conf.audit.sent_fields import entry_of, is_for_websockets
 from upwire.conf.audit.site import Evidence, Place, Site, octets_of, show
 from upwire.conf.audit.words import is_masked
 from upwire.conf.syntax import Directive
 
 _ERROR, _WARNING = Severity.ERROR, Severity.WARNING
-_SECURITY, _NOTE = Severity.SECURITY, Severity.NOTE
-_HTTP_1_1_DEFAULT_SINCE = (1, 29, 7)
+_SECURITY = Severity.SECURITY
 _LINES = (
     "proxy_http_version 1.1;",
     "proxy_set_header Upgrade $http_upgrade;",
-    'proxy_set_header Connection "upgrade";',
+    "proxy_set_header Connection {connection};",
     "proxy_set_header Host $http_host;",
 )
+_VARIABLE = "$connection_upgrade"
+_MAP = f"map $http_upgrade {_VARIABLE} {{ default upgrade; '' ''; }}"
 _HANDSHAKE_FIELDS = ("sec-websocket-key", "sec-websocket-version")
 _NEGOTIATED_FIELDS = ("sec-websocket-protocol", "sec-websocket-extensions")
 
@@ -65,7 +67,7 @@ def _reset(place: Place, severity: Severity) -> Finding:
     own, outer = place.effective("proxy_set_header"), place.hidden("proxy_set_header")
     present = {line.args[0].lower() for line in own if line.args}
     missing = [line for line in outer if line.args and line.args[0].lower() not in present]
-    lines = [f"proxy_set_header {' '.join(map(_quote, line.args))};" for line in missing]
+    lines = [f"proxy_set_header {' '.join(map(quote, line.args))};" for line in missing]
     return Finding(
         "F04",
         severity,
@@ -74,7 +76,7 @@ def _reset(place: Place, severity: Severity) -> Finding:
         "this proxy_set_header drops those of the blocks around it",
         "the backend sees no Upgrade, `Connection: close`, and the Host of proxy_pass: "
         "it answers 400, 404 or 426, or a page",
-        tuple(f"{show(line.position)}: {_text(line)} does not hold here" for line in missing),
+        tuple(f"{show(line.position)}: {text_of(line)} does not hold here" for line in missing),
         "repeat here what is to hold:\n" + "\n".join(lines),
         insert_lines(own[0], lines),
     )
@@ -86,7 +88,10 @@ def _lost(place: Place, site: Site) -> Finding:
     version = site.http_version(place)
     named = place.evidence is Evidence.NAMED
     present = {line.args[0].lower() for line in place.effective("proxy_set_header") if line.args}
-    lines = [line for line in _LINES if not _is_there(line, present, place)]
+    connection, edits = _connection(place, site)
+    lines = [
+        line.format(connection=connection) for line in _LINES if not _is_there(line, present, place)
+    ]
     return Finding(
         "F01",
         _ERROR if named else _WARNING,
@@ -99,9 +104,33 @@ def _lost(place: Place, site: Site) -> Finding:
             "both are hop-by-hop fields (RFC 9110 §7.6.1), which nginx sends on only if told so",
             *(() if named else ("no location of this file passes a WebSocket on",)),
         ),
-        "\n".join(lines),
-        insert_lines(at, lines),
+        "\n".join((*(f"{_MAP}  # in http" for _ in edits), *lines)),
+        (*edits, *insert_lines(at, lines)),
     )
+
+
+def _connection(place: Place, site: Site) -> tuple[str, tuple[Edit, ...]]:
+    """Return what Connection is to be set to, and the map of it where the file has none yet.
+
+    "upgrade" where all requests are WebSockets', or the file shows no http block for a map.
+    """
+    table = next(filter(_is_map_of_upgrade, site.http), None)
+    if is_for_websockets(place):
+        return '"upgrade"', ()
+    if table is not None:
+        return table.args[1], ()
+    files = {line.file for line in site.top if line.name == "http"}
+    first = next((line for line in site.http if line.file in files), None)
+    if first is None or site.map_of(_VARIABLE) is not None:
+        return '"upgrade"', ()
+    return _VARIABLE, insert_lines(first, [_MAP])
+
+
+def _is_map_of_upgrade(line: Directive) -> bool:
+    if line.name != "map" or line.args[:1] != ("$http_upgrade",) or len(line.args) != 2:
+        return False
+    default = entry_of(line, "default")
+    return default is not None and default.args == ("upgrade",) and entry_of(line, "") is not None
 
 
 def _is_there(line: str, present: set[str], place: Place) -> bool:
@@ -181,133 +210,6 @@ def check_http_version(site: Site) -> Iterator[Finding]:
         )
 
 
-def check_connection_value(site: Site) -> Iterator[Finding]:
-    """F05, F09: what Connection says to requests that are no handshakes, or to the next hop."""
-    for place in site.websockets:
-        for at in place.fields("connection"):
-            value = at.args[1].lower()
-            if value == "upgrade" and not _is_for_websockets(place):
-                yield Finding(
-                    "F05",
-                    _NOTE,
-                    at.position,
-                    octets_of(at),
-                    "every request here goes upstream with `Connection: upgrade`",
-                    "most backends ignore it without an Upgrade; Jetty, IIS and old Node answer "
-                    "400 or close, WSGI servers log a warning",
-                    (),
-                    "map $http_upgrade $connection_upgrade { default upgrade; '' ''; }  # in http\n"
-                    "proxy_set_header Connection $connection_upgrade;",
-                )
-            if value == "$http_connection":
-                yield Finding(
-                    "F09",
-                    _SECURITY,
-                    at.position,
-                    octets_of(at),
-                    "the client's own Connection goes upstream",
-                    "Firefox's `keep-alive, Upgrade` fails with backends that compare the whole "
-                    "value; `Connection: close, X-Real-IP` lets a client drop what you add",
-                    (),
-                    'proxy_set_header Connection "upgrade";',
-                    replace_argument(at, 1, '"upgrade"'),
-                )
-
-
-def _is_for_websockets(place: Place) -> bool:
-    return place.modifier == "=" or not (place.is_root or place.pattern in ("/api", "/api/"))
-
-
-def check_upgrade_value(site: Site) -> Iterator[Finding]:
-    """F06: Upgrade is a literal."""
-    for place in site.websockets:
-        for at in place.fields("upgrade"):
-            if at.args[1] and "$" not in at.args[1] and not is_masked(at.args[1]):
-                yield Finding(
-                    "F06",
-                    _NOTE if _is_for_websockets(place) else _WARNING,
-                    at.position,
-                    octets_of(at),
-                    f"every request here goes upstream with `Upgrade: {at.args[1]}`",
-                    "a plain GET gets the backend's 400, or a 101 that its client never asked for, "
-                    "and hangs",
-                    (),
-                    "proxy_set_header Upgrade $http_upgrade;",
-                    replace_argument(at, 1, "$http_upgrade"),
-                )
-
-
-def check_closing_map(site: Site) -> Iterator[Finding]:
-    """F07: a map says `close` where the upstream's connections are to be kept."""
-    for place in site.websockets:
-        connection = place.value("connection") or ""
-        table = site.map_of(connection)
-        upstream = site.upstream_of(place)
-        if table is None or upstream is None:
-            continue
-        kept = next((line for line in upstream.block or () if line.name == "keepalive"), None)
-        is_kept_unasked = site.version is not None and site.version >= _HTTP_1_1_DEFAULT_SINCE
-        line = _entry(table, "")
-        if line is None or line.args[:1] != ("close",) or (kept is None and not is_kept_unasked):
-            continue
-        reason = show(kept.position) if kept is not None else "nginx 1.29.7 and later"
-        yield Finding(
-            "F07",
-            _NOTE if kept is None else _WARNING,
-            line.position,
-            octets_of(line),
-            "requests without Upgrade close the connection that upstream is to keep",
-            "each costs a new connection to the backend: latency, and ports in TIME_WAIT",
-            (f"{reason}: idle connections to {upstream.args[0]} are kept",),
-            "'' '';",
-            replace_argument(line, 0, "''"),
-        )
-
-
-def check_map_without_empty(site: Site) -> Iterator[Finding]:
-    """F08: a map of $http_upgrade that says `upgrade` to requests without it."""
-    used = {place.value("connection") for place in site.websockets}
-    for table in site.http:
-        if table.name != "map" or table.args[:1] != ("$http_upgrade",) or len(table.args) != 2:
-            continue
-        default = _entry(table, "default")
-        says_upgrade = default is not None and default.args[:1] == ("upgrade",)
-        if table.args[1] in used and says_upgrade and _entry(table, "") is None:
-            assert default is not None
-            yield Finding(
-                "F08",
-                _NOTE,
-                table.position,
-                octets_of(table),
-                "the map has no line for requests without Upgrade",
-                "they go upstream with `Connection: upgrade`; see F05",
-                (),
-                "'' '';",
-                insert_lines(default, ["'' '';"]),
-            )
-
-
-def check_repeated_fields(site: Site) -> Iterator[Finding]:
-    """F10: a field goes upstream twice."""
-    for place in site.websockets:
-        for name in ("connection", "upgrade", "host"):
-            lines = [line for line in place.fields(name) if line.args[1]]
-            if len(lines) < 2:
-                continue
-            at = lines[-1]
-            values = " and ".join(f"`{line.args[0]}: {line.args[1]}`" for line in lines)
-            yield Finding(
-                "F10",
-                _WARNING,
-                at.position,
-                octets_of(at),
-                f"{at.args[0]} goes upstream {len(lines)} times",
-                f"the backend sees {values}: strict ones answer 400",
-                tuple(f"{show(line.position)}: {_text(line)}" for line in lines[:-1]),
-                "keep one of them",
-            )
-
-
 def check_smuggling(site: Site) -> Iterator[Finding]:
     """F12: any protocol may be asked for, past what guards other paths of the same backend."""
     for place in site.websockets:
@@ -325,7 +227,7 @@ def check_smuggling(site: Site) -> Iterator[Finding]:
             "every protocol that a client names is passed on",
             "with a backend that takes `Upgrade: h2c` the requests inside the tunnel go past the "
             "rules of other locations",
-            (f"{show(guard.position)}: {_text(guard)} guards the same backend",),
+            (f"{show(guard.position)}: {text_of(guard)} guards the same backend",),
             "map $http_upgrade $websocket { default ''; ~*^websocket$ websocket; }  # in http\n"
             "proxy_set_header Upgrade $websocket;",
         )
@@ -394,31 +296,10 @@ def _changed_field(line: Directive, *, is_vital: bool) -> Finding:
     )
 
 
-def _entry(table: Directive, key: str) -> Directive | None:
-    """Return the line of a map for a key."""
-    return next((line for line in table.block or () if line.name == key), None)
-
-
-def _text(line: Directive) -> str:
-    return f"`{' '.join((line.name, *map(_quote, line.args)))}`"
-
-
-def _quote(text: str) -> str:
-    if text and not any(sign in text for sign in " \t\r\n;{}\"'\\"):
-        return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
 RULES = (
     check_lost_upgrade,
     check_half,
     check_http_version,
-    check_connection_value,
-    check_upgrade_value,
-    check_closing_map,
-    check_map_without_empty,
-    check_repeated_fields,
     check_smuggling,
     check_websocket_fields,
 )
