@@ -27,7 +27,7 @@ if cython.compiled:
     from cython.cimports.libc.string import memcpy
     from cython.cimports.posix.time import CLOCK_MONOTONIC, clock_gettime, timespec
     from cython.cimports.posix.unistd import close
-    from cython.cimports.upwire.net.relay._system import (
+    from cython.cimports.upwire.net._system import (
         EPOLL_CLOEXEC,
         EPOLL_CTL_ADD,
         EPOLL_CTL_DEL,
