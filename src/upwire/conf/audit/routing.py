@@ -1,4 +1,4 @@
-"""Faults on the way to the backend: paths, names and handlers. F30 to F44."""
+"""Faults on the way to the backend: paths and handlers. F30 to F39, F42 to F44."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from upwire.conf.audit.edits import replace_argument
 from upwire.conf.audit.finding import Finding, Severity
+from upwire.conf.audit.peer_names import is_literal
 from upwire.conf.audit.site import Evidence, Kind, Level, Place, Site, authority, octets_of, show
-from upwire.conf.audit.words import is_masked, names_websockets
+from upwire.conf.audit.words import names_websockets
 from upwire.conf.regex import Regex, RegexFailed
 from upwire.conf.syntax import Directive
-from upwire.conf.values import is_ipv4
 from upwire.errors import ConfigError
 
 _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -27,7 +27,6 @@ _PREFIX_FIELDS = (
     ),
     *("x-original-uri", "x-rstudio-root-path", "x-rstudio-request"),
 )
-_FIXED_NAMES = (".svc", ".cluster.local")  # of Kubernetes' services, whose addresses stay
 
 
 def check_slashes(site: Site) -> Iterator[Finding]:
@@ -160,7 +159,7 @@ def _is_known(site: Site, place: Place, host: str) -> bool:
     table = site.map_of(name)
     values += [line.args[0] for line in (table.block or () if table else ()) if line.args]
     hosts = [authority(value) or value.partition(":")[0] for value in values]
-    return bool(hosts) and all(_is_literal(one) or site.upstream(one) for one in hosts)
+    return bool(hosts) and all(is_literal(one) or site.upstream(one) for one in hosts)
 
 
 def check_uri_part(site: Site) -> Iterator[Finding]:
@@ -262,69 +261,6 @@ def check_subdirectory(site: Site) -> Iterator[Finding]:
         )
 
 
-def check_names(site: Site) -> Iterator[Finding]:
-    """F40, F41: a backend's name is resolved once, or to two addresses."""
-    seen: set[int] = set()
-    for place in site.websockets:
-        upstream = site.upstream_of(place)
-        peers = [line for line in (upstream.block or () if upstream else ()) if _is_peer(line)]
-        for at in peers or [line for line in [place.passes] if line is not None]:
-            if id(at) in seen:
-                continue
-            seen.add(id(at))
-            host = _host(at)
-            if host == "localhost":
-                yield _localhost(at)
-            elif _is_name(host) and "resolve" not in at.args and _is_shown(site, at, host):
-                yield _resolved_once(at, host)
-
-
-def _is_peer(line: Directive) -> bool:
-    return line.name == "server" and bool(line.args)
-
-
-def _host(at: Directive) -> str:
-    text = authority(at.args[0]) if at.name == "proxy_pass" else at.args[0]
-    return "" if text.startswith("unix:") else text.rpartition(":")[0] or text
-
-
-def _is_name(host: str) -> bool:
-    is_fixed = _is_literal(host) or host.endswith(_FIXED_NAMES)
-    return bool(host) and not is_fixed and "$" not in host and not is_masked(host)
-
-
-def _is_shown(site: Site, at: Directive, host: str) -> bool:
-    """Whether host is a host; in a part of a file it may be an upstream that stands elsewhere."""
-    return at.name == "server" or site.kind is Kind.WHOLE or "." in host
-
-
-def _localhost(at: Directive) -> Finding:
-    return Finding(
-        "F41",
-        _NOTE,
-        at.position,
-        octets_of(at),
-        "localhost is two addresses, ::1 and 127.0.0.1",
-        "a backend that listens on one of them refuses every other connection first",
-        (),
-        at.args[0].replace("localhost", "127.0.0.1"),
-        replace_argument(at, 0, at.args[0].replace("localhost", "127.0.0.1")),
-    )
-
-
-def _resolved_once(at: Directive, host: str) -> Finding:
-    return Finding(
-        "F40",
-        _NOTE,
-        at.position,
-        octets_of(at),
-        f"{host} is resolved when nginx starts, and never again",
-        "a container that comes back with another address gets 502 or 504, or somebody else does",
-        (),
-        "in upstream: zone NAME 64k; server HOST:PORT resolve; with a resolver (nginx 1.27.3)",
-    )
-
-
 def check_other_handler(site: Site) -> Iterator[Finding]:
     """F42: a WebSocket's path goes to a protocol that carries none."""
     for place in site.places:
@@ -398,10 +334,6 @@ def _path(place: Place) -> str | None:
     return f"/{path}" if slash else None
 
 
-def _is_literal(host: str) -> bool:
-    return host.startswith(("[", "unix:")) or is_ipv4(host.partition(":")[0])
-
-
 RULES = (
     check_slashes,
     check_slash_redirect,
@@ -411,7 +343,6 @@ RULES = (
     check_scheme,
     check_if,
     check_subdirectory,
-    check_names,
     check_other_handler,
     check_no_handler,
 )
