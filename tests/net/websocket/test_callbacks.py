@@ -162,10 +162,11 @@ def test_closing_ends_a_pause_and_nothing_is_delivered_behind_it() -> None:
         (RuntimeError("a bug"), 1011, logging.ERROR),
         (RemoteProtocolError("nonsense", close_code=1008), 1008, None),
         (ConnectionClosed(1006), 1011, logging.DEBUG),
+        (asyncio.CancelledError(), 1011, logging.ERROR),
     ],
 )
 def test_a_callback_that_fails_closes(
-    error: Exception, code: int, level: int | None, caplog: pytest.LogCaptureFixture
+    error: BaseException, code: int, level: int | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(ws: WebSocket, message: str | bytes) -> None:
         raise error

@@ -379,6 +379,40 @@ def test_a_connection_may_cut_another_of_the_same_batch(carrier: str) -> None:
     run(main)
 
 
+def test_a_callback_that_asked_a_cancelled_future_fails_alone(
+    carrier: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class AskOnce(Callbacks):
+        """Fails as Future.result() does, at the first connection of a batch."""
+
+        is_done = False
+
+        def on_message(self, ws: WebSocket, message: str | bytes) -> None:
+            if not self.is_done:
+                self.is_done = True
+                raise asyncio.CancelledError
+            ws.send_nowait(message)
+
+    async def main() -> None:
+        pairs = [await open_with_socket() for _ in range(3)]
+        callbacks = AskOnce()
+        for server, peer in pairs:
+            server.push_to(callbacks)
+            peer.send(build_frame(1, b"all", mask_key=KEY))
+        answers = []
+        for _, peer in pairs:
+            async with asyncio.timeout(5):
+                answers.append(await asyncio.get_running_loop().sock_recv(peer, 64))
+        closing = build_frame(8, b"\x03\xf3")  # 1011
+        assert sorted(answers) == sorted([closing, *[build_frame(1, b"all")] * 2])
+        for server, peer in pairs:
+            peer.close()
+            await server.wait_closed()
+
+    run(main)
+    assert [record.name for record in caplog.records] == ["upwire.websocket"]
+
+
 def test_a_broadcast_from_a_callback_reaches_everybody(carrier: str) -> None:
     async def main() -> None:
         pairs = [await open_with_socket() for _ in range(3)]

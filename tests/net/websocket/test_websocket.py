@@ -470,6 +470,24 @@ async def asynchronous(pieces: list[str], gate: asyncio.Event) -> AsyncIterator[
         await gate.wait()
 
 
+def test_who_observes_may_fail(caplog: pytest.LogCaptureFixture) -> None:
+    def observe(frame: FrameInfo) -> None:
+        raise RuntimeError("a bug")
+
+    async def main() -> None:
+        near, far = memory_pair()
+        client, server = open_on(near, Role.CLIENT, observe=observe), open_on(far, Role.SERVER)
+        await client.send("hello")
+        assert await server.recv() == "hello"
+        await server.send("back")
+        assert await client.recv() == "back"
+        await client.close()
+        await server.wait_closed()
+
+    run(main())
+    assert {record.name for record in caplog.records} == {"upwire.websocket"}
+
+
 def test_fragments_never_mix_with_other_messages() -> None:
     async def main() -> None:
         near, far = memory_pair()

@@ -20,7 +20,7 @@ except ModuleNotFoundError:
     from upwire.wire import _cython as cython
 
 from upwire.errors import LocalProtocolError, RemoteProtocolError
-from upwire.net.websocket.callbacks import Callbacks
+from upwire.net.websocket.callbacks import APPLICATION_FAILURES, Callbacks
 from upwire.net.websocket.ending import Ending
 from upwire.wire.websocket import Event, Fragments, FrameInfo, Message
 
@@ -305,7 +305,7 @@ class Channel:
             return
         try:
             callbacks.on_message(self, message)  # type: ignore[arg-type]  # it is a WebSocket
-        except Exception as error:  # noqa: BLE001 - it is the application's
+        except APPLICATION_FAILURES as error:
             self._fail_callback(error)
 
     def _wake_receiver(self) -> None:
@@ -424,7 +424,7 @@ class Channel:
         """Fail the connection: the peer has broken a rule."""
         raise NotImplementedError
 
-    def _fail_callback(self, error: Exception) -> None:
+    def _fail_callback(self, error: BaseException) -> None:
         """Close: a callback has failed."""
         raise NotImplementedError
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from upwire.errors import ConnectionClosed
 
 if TYPE_CHECKING:
     from upwire.net.websocket.websocket import WebSocket
+
+APPLICATION_FAILURES = (Exception, asyncio.CancelledError)
+"""How a callback fails; it is no task, so what was cancelled is a future that it has asked."""
 
 
 class Callbacks:

@@ -18,7 +18,7 @@ from upwire.errors import ConnectionClosed, LocalProtocolError, RemoteProtocolEr
 from upwire.net.stream import Address, Stream
 from upwire.net.websocket._channel import Channel, Cork, Data
 from upwire.net.websocket._link import Link
-from upwire.net.websocket.callbacks import Callbacks
+from upwire.net.websocket.callbacks import APPLICATION_FAILURES, Callbacks
 from upwire.net.websocket.driver import can_take_over, take_over
 from upwire.net.websocket.ending import Ending
 from upwire.net.websocket.options import WebSocketOptions
@@ -291,7 +291,7 @@ class WebSocket(Channel):
     def _call_on_open(self, callbacks: Callbacks) -> None:
         try:
             callbacks.on_open(self)
-        except Exception as error:  # noqa: BLE001 - it is the application's
+        except APPLICATION_FAILURES as error:
             self._fail_callback(error)
 
     def _call_on_close(self) -> None:
@@ -299,7 +299,7 @@ class WebSocket(Channel):
         if callbacks is not None and self._ending is not None:
             try:
                 callbacks.on_close(self, self._ending.error())
-            except Exception:
+            except APPLICATION_FAILURES:
                 logger.exception("on_close failed for %r", self)
 
     # Called by the stream
@@ -387,7 +387,7 @@ class WebSocket(Channel):
         self._bound_the_end()
         self._stream.resume()  # what still comes is dropped, but its end is awaited
 
-    def _fail_callback(self, error: Exception) -> None:
+    def _fail_callback(self, error: BaseException) -> None:
         """Close as a handler that fails does: 1011, and no details."""
         if isinstance(error, RemoteProtocolError):
             self.begin_close(error.close_code, cut_reason(error.message))
@@ -429,8 +429,11 @@ class WebSocket(Channel):
         assert self._frames is not None
         frames = self._frames.copy()
         self._frames.clear()
-        for frame in frames:
-            self._observe(frame)
+        try:
+            for frame in frames:
+                self._observe(frame)
+        except APPLICATION_FAILURES:
+            logger.exception("observe failed for %r", self)
 
     def _check_open(self) -> None:
         closed = self._ending or self._closing
