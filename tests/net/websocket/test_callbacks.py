@@ -242,6 +242,20 @@ def test_a_flood_of_messages_lets_other_tasks_run() -> None:
     run(main())
 
 
+def test_a_queue_with_room_takes_more_messages_than_callbacks_do() -> None:
+    async def main() -> None:
+        near, far = memory_pair()
+        options = WebSocketOptions(ping_interval_s=None, receive_queue_messages=10 * CALLS_A_TURN)
+        server = open_on(near, Role.SERVER, options)
+        far.write(b"\x82\x80\0\0\0\0" * (3 * CALLS_A_TURN))
+        await settle()
+        assert server._connection.unread_octets == 0
+        assert len(server._queue.messages) == 3 * CALLS_A_TURN
+        server.abort()
+
+    run(main())
+
+
 # send_nowait
 
 
