@@ -1,0 +1,62 @@
+"""Where `upwire serve --proxy` finds its application in a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from upwire.errors import ConfigError, UpwireError
+from upwire.fronting import Backend, find_backend
+
+SERVER = "events {{}} http {{ {http} server {{ listen 127.0.0.1:8000; {server} }} }}"
+
+
+def write(folder: Path, server: str, http: str = "") -> str:
+    path = folder / "nginx.conf"
+    path.write_text(SERVER.format(http=http, server=server))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("server", "http", "backend"),
+    [
+        ("location / { proxy_pass http://127.0.0.1:9000; }", "", Backend("127.0.0.1", 9000)),
+        (
+            "location / { location /a { proxy_pass http://u; } }",
+            "upstream u { server 127.0.0.1:9000; }",
+            Backend("127.0.0.1", 9000),
+        ),
+        (
+            "location / { proxy_pass http://unix:/run/app; } "
+            "location /ws { proxy_pass http://unix:/run/app; }",
+            "",
+            Backend("", 0, "/run/app"),
+        ),
+    ],
+)
+def test_the_one_backend(server: str, http: str, backend: Backend, tmp_path: Path) -> None:
+    found = find_backend(write(tmp_path, server, http))
+    assert (found.port, found.unix) == (backend.port, backend.unix)
+    assert str(found) == str(backend)
+
+
+@pytest.mark.parametrize(
+    ("server", "names"),
+    [
+        ("return 200 x;", "names none"),
+        (
+            "location /a { proxy_pass http://127.0.0.1:1; } "
+            "location /b { proxy_pass http://127.0.0.1:2; }",
+            "names 127.0.0.1:1, 127.0.0.1:2",
+        ),
+    ],
+)
+def test_none_or_several(server: str, names: str, tmp_path: Path) -> None:
+    with pytest.raises(UpwireError, match=names):
+        find_backend(write(tmp_path, server))
+
+
+def test_a_configuration_with_faults(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='unknown directive "wrong"'):
+        find_backend(write(tmp_path, "wrong;"))
