@@ -14,10 +14,28 @@ from upwire.errors import LocalProtocolError, StreamError
 from upwire.net.stream import READ_HIGH_OCTETS, Stream
 
 Check = Callable[[Stream, Stream], Awaitable[None]]
+Pair = tuple[Stream, Stream]
 
 DEADLINE_S = 5.0
 SHORT_S = 0.01
 ONE_RECEIVE_OCTETS = 256 * 1024  # what asyncio takes off a socket at once
+
+
+async def run_check(check: Check, make_pair: Callable[[], Awaitable[Pair]]) -> None:
+    """Check a pair within a deadline, and leave nothing of it open."""
+    near, far = await make_pair()
+    try:
+        async with asyncio.timeout(4 * DEADLINE_S):
+            await check(near, far)
+    finally:
+        for stream in (near, far):
+            stream.abort()
+            await stream.wait_closed()
+
+
+def name_of(check: Check) -> str:
+    """Return what a check is called in the list of tests."""
+    return getattr(check, "__name__", "").removeprefix("check_")
 
 
 class RecordingSink:

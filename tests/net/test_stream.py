@@ -16,14 +16,15 @@ from kit.check_stream import (
     DEADLINE_S,
     HALF_CLOSE_CHECKS,
     Check,
+    Pair,
     RecordingSink,
     fill,
+    name_of,
+    run_check,
 )
 from kit.memory_stream import MemoryTransport, memory_pair
 from upwire.errors import LocalProtocolError, StreamError
 from upwire.net.stream import CLOSE_TIMEOUT_S, READ_HIGH_OCTETS, Stream
-
-Pair = tuple[Stream, Stream]
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +66,6 @@ def connected_sockets(family: int) -> tuple[socket.socket, socket.socket]:
 
 async def in_memory(*, can_half_close: bool = True) -> Pair:
     return memory_pair(can_half_close=can_half_close)
-
-
-async def run_check(check: Check, make_pair: Callable[[], Awaitable[Pair]]) -> None:
-    near, far = await make_pair()
-    try:
-        async with asyncio.timeout(4 * DEADLINE_S):
-            await check(near, far)
-    finally:
-        for stream in (near, far):
-            stream.abort()
-            await stream.wait_closed()
-
-
-def name_of(check: Check) -> str:
-    return getattr(check, "__name__", "").removeprefix("check_")
 
 
 @pytest.mark.parametrize("check", CHECKS + HALF_CLOSE_CHECKS, ids=name_of)

@@ -12,19 +12,20 @@ from kit.check_stream import (
     DEADLINE_S,
     HALF_CLOSE_CHECKS,
     Check,
+    Pair,
     RecordingSink,
     fill,
+    name_of,
     read_octets,
+    run_check,
 )
 from kit.loop import in_loop
 from kit.memory_stream import memory_pair
 from kit.socket_stream import socket_streams
 from kit.tls_files import Identity, client_connection, make_self_signed, server_connection
 from upwire.errors import StreamError
-from upwire.net.stream import Stream
 from upwire.net.tls.transport import RECORD_OCTETS, TlsTransport, describe, start_tls
 
-Pair = tuple[Stream, Stream]
 IDENTITY = make_self_signed("localhost")
 
 
@@ -47,21 +48,6 @@ async def in_memory(record_octets: int = RECORD_OCTETS) -> Pair:
 async def over_sockets() -> Pair:
     near, far = await over(await socket_streams())
     return near.open(), far.open()
-
-
-async def run_check(check: Check, make_pair: Callable[[], Awaitable[Pair]]) -> None:
-    near, far = await make_pair()
-    try:
-        async with asyncio.timeout(4 * DEADLINE_S):
-            await check(near, far)
-    finally:
-        for stream in (near, far):
-            stream.abort()
-            await stream.wait_closed()
-
-
-def name_of(check: Check) -> str:
-    return getattr(check, "__name__", "").removeprefix("check_")
 
 
 @pytest.mark.parametrize("check", CHECKS + HALF_CLOSE_CHECKS, ids=name_of)
