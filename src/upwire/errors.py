@@ -133,6 +133,21 @@ class ConnectError(UpwireError):
         self.is_timeout = is_timeout
 
 
+class RoomRefused(UpwireError):
+    """A room did not take what it was asked for.
+
+    reason: "name", "permission", "limit", "size", "rate" or "closed".
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class HomeUnreachable(UpwireError):
+    """The home of a room cannot be reached; what was to be published may or may not be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One fault of a configuration file. line and column count from 1; 0 means unknown.
