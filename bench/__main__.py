@@ -20,7 +20,7 @@ import time
 from collections.abc import Sequence
 
 from bench import contender, document, machine, plot, report, targets
-from bench.benchmarks import BENCHMARKS, Benchmark
+from bench.benchmarks import BENCHMARKS, GROUPS, Benchmark
 from bench.contender import BUILD, ROOT, Contender, Unavailable
 from bench.measure import CORES
 from bench.rounds import run
@@ -32,8 +32,8 @@ QUICK = (1, 0.5)
 
 def main() -> int:
     options = _parser().parse_args()
-    names = {benchmark.name for benchmark in BENCHMARKS} | {"targets"}
-    if unknown := set(options.names) - names:
+    wanted = {one for name in options.names for one in GROUPS.get(name, (name,))}
+    if unknown := wanted - {benchmark.name for benchmark in BENCHMARKS} - {"targets"}:
         print(f"no benchmark is called {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
     if pure := [name for name in _compiled_modules() if not _is_compiled(name)]:
@@ -49,7 +49,7 @@ def main() -> int:
     is_complete = True
     try:
         for benchmark in BENCHMARKS:
-            if not options.names or benchmark.name in options.names:
+            if not wanted or benchmark.name in wanted:
                 is_complete &= _run(benchmark, options)
     except KeyboardInterrupt:
         print("\nended early; what was done is in build/bench", file=sys.stderr)
@@ -143,7 +143,7 @@ def _raise_descriptor_limit() -> None:
 def _parser() -> argparse.ArgumentParser:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.splitlines()[0])
-    names = [*(benchmark.name for benchmark in BENCHMARKS), "targets"]
+    names = [*(benchmark.name for benchmark in BENCHMARKS), *GROUPS, "targets"]
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(names)}")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured (3)")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long each time (2)")

@@ -24,6 +24,8 @@ SERVERS = (
     "granian",
     "tornado",
 )
+ASGI_SERVERS = ("upwire_asgi", "uvicorn_websockets", "uvicorn_wsproto", "granian", "hypercorn")
+ASGI_HTTP_SERVERS = ("upwire_asgi", "uvicorn_standard", "granian", "hypercorn")
 TUNNELS = ("nginx", "upwire", "nginx_tuned", "haproxy", "caddy")
 CLIENTS = ("upwire", "picows", "websockets", "aiohttp")
 DEFLATING = ("upwire", "websockets", "aiohttp", "picows", "socketify", "uwebsockets")
@@ -186,4 +188,35 @@ BENCHMARKS = (
         (Scenario(10_000, rate_per_s=1000),),
         max_rounds=1,
     ),
+    Benchmark(
+        "asgi-echo",
+        "Echo of an ASGI application, connections : payload",
+        "echo",
+        ("echo",),
+        "messages/s",
+        ASGI_SERVERS,
+        (Scenario(50), Scenario(50, 16 * KIB)),
+    ),
+    Benchmark(
+        "asgi-http",
+        "Plain HTTP of an ASGI application, connections",
+        "hello",
+        ("hello",),
+        "requests/s",
+        ASGI_HTTP_SERVERS,
+        (Scenario(50),),
+    ),
+    Benchmark(
+        "asgi-idle",
+        "Memory of an idle WebSocket of an ASGI application",
+        "idle",
+        ("echo",),
+        "octets",
+        ASGI_SERVERS,
+        (Scenario(2000),),
+        max_rounds=1,
+    ),
 )
+
+GROUPS = {"asgi": ("asgi-echo", "asgi-http", "asgi-idle")}
+"""Names for several benchmarks."""

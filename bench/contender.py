@@ -35,6 +35,7 @@ ROLES: tuple[str, ...] = (
     "many",
     "client",
     "http",
+    "hello",
     "files",
 )
 START_S = 30.0

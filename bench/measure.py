@@ -11,7 +11,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 
-from bench import accounting, certificate, contender
+from bench import accounting, certificate, contender, wrk
 from bench.benchmarks import Scenario
 from bench.contender import Contender
 from bench.deflating import Compressed
@@ -33,6 +33,7 @@ from bench.sample import (
 from upwire.net.tls import client_context
 
 CORES = sorted(os.sched_getaffinity(0))
+HELLO = b"Hello, world!"
 LEAST_TUNNELS = 4096
 """How many a proxy is told to allow; more where the scenario has more."""
 
@@ -43,6 +44,12 @@ def echo(one: Contender, scenario: Scenario, seconds: float) -> Sample:
     """Drive an echo server."""
     with _server(one, "echo", scenario) as (pid, port):
         return drive(pid, port, scenario, seconds)
+
+
+def hello(one: Contender, scenario: Scenario, seconds: float) -> Sample:
+    """Get the greeting of contenders/asgi_hello.py."""
+    with _server(one, "hello", scenario) as (pid, port):
+        return wrk.get(f"http://127.0.0.1:{port}/", HELLO, scenario, seconds, pid=pid)
 
 
 def deflate(one: Contender, scenario: Scenario, seconds: float) -> Sample:
@@ -170,6 +177,7 @@ def many(one: Contender, scenario: Scenario, seconds: float) -> Sample:
 
 MEASURES: dict[str, Measure] = {
     "echo": echo,
+    "hello": hello,
     "deflate": deflate,
     "tunnel": tunnel,
     "tunnel_tls": tunnel_tls,

@@ -144,6 +144,11 @@ def _echo(
     return Target(name, text, "echo", scenario, bound, contender=contender, versus=versus)
 
 
+def _asgi_echo(name: str, payload_octets: int, versus: str, bound: float, text: str) -> Target:
+    scenario = Scenario(50, payload_octets)
+    return Target(name, text, "asgi-echo", scenario, bound, contender="upwire_asgi", versus=versus)
+
+
 TARGETS = (
     Target(
         "http-1k",
@@ -286,5 +291,34 @@ TARGETS = (
         Scenario(10_000, rate_per_s=1000),
         at_most=50_000,
         what="p99_us",
+    ),
+    _asgi_echo("asgi-echo-32", 32, "uvicorn_websockets", 2.5, "ASGI echo of 32 B, to uvicorn"),
+    _asgi_echo(
+        "asgi-echo-16k",
+        16 * KIB,
+        "uvicorn_websockets",
+        2.5,
+        "ASGI echo of 16 KiB, to uvicorn",
+    ),
+    _asgi_echo("asgi-echo-wsproto", 32, "uvicorn_wsproto", 2.5, "the same of 32 B, with wsproto"),
+    _asgi_echo("asgi-granian-32", 32, "granian", 1, "ASGI echo of 32 B, to granian"),
+    _asgi_echo("asgi-granian-16k", 16 * KIB, "granian", 1, "ASGI echo of 16 KiB, to granian"),
+    Target(
+        "asgi-http",
+        "ASGI, plain HTTP, to uvicorn[standard]",
+        "asgi-http",
+        Scenario(50),
+        at_least=1,
+        contender="upwire_asgi",
+        versus="uvicorn_standard",
+    ),
+    Target(
+        "asgi-idle",
+        "octets of an idle WebSocket of ASGI, to uvicorn",
+        "asgi-idle",
+        Scenario(2000),
+        at_most=0.5,
+        contender="upwire_asgi",
+        versus="uvicorn_websockets",
     ),
 )

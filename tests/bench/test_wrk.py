@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from bench.http_proxy import read_report
 from bench.sample import Void
+from bench.wrk import read_report
 
 REPORT = """Running 2s test @ http://127.0.0.1:1/file
   1 threads and 50 connections
