@@ -4,6 +4,7 @@
 # make fuzz    each parser against mutated octets, 20 seconds each: SECONDS=300
 # make nginx-tests NGINX_TESTS=FOLDER  the named files of nginx's own suite, from a checkout of it
 # make reload-test  ten reloads with 200 tunnels and requests under way
+# make upwire.js  the minified client of rooms, by esbuild from npm's registry
 # make docs    the tables of docs/nginx.md, from the table of directives
 # make sanitize  the tests of the compiled modules under AddressSanitizer and UBSan
 # PYTHON=python3.13 uses another Python, in a virtual environment of its own.
@@ -23,7 +24,7 @@ SOURCES := $(shell find src -type f -not -name '*.pyc' -not -path '*.egg-info/*'
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: demo test lint types test-compiled test-pure autobahn nginx-tests reload-test bench docs fuzz sanitize clean
+.PHONY: demo test lint types test-compiled test-pure autobahn nginx-tests reload-test bench docs upwire.js fuzz sanitize clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package
@@ -64,6 +65,13 @@ bench: $(VENV)/.dev $(VENV)/.package
 docs: $(VENV)/.dev
 	PYTHONPATH=$(CURDIR)/src $(BIN)/python docs/directives.py
 	PYTHONPATH=$(CURDIR)/src $(BIN)/python docs/faults.py
+
+# A name with an underscore in front is the client's own, and made short.
+BROWSER := src/upwire/rooms/browser
+upwire.js:
+	npx --yes esbuild@0.28.2 $(BROWSER)/upwire.js --outfile=$(BROWSER)/upwire.min.js \
+	  --minify --format=esm --target=es2022 --mangle-props=^_ \
+	  --banner:js="// Upwire, BSD-3-Clause; of $$(sha256sum < $(BROWSER)/upwire.js | cut -c1-16)"
 
 fuzz: SECONDS := 20
 fuzz: $(VENV)/.dev $(VENV)/.package
