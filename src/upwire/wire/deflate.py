@@ -71,6 +71,15 @@ class _Element:
     client_max_window_bits: int | None  # 15 where an offer has it without a value
 
 
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """How messages are compressed: the bits of the window, zlib's level and mem_level."""
+
+    window_bits: int
+    level: int
+    mem_level: int
+
+
 def build_offer(options: DeflateOptions) -> str:
     """Return the client's offer, an element of Sec-WebSocket-Extensions. §7.1."""
     bits = options.client_max_window_bits
@@ -125,11 +134,18 @@ def check_answer(values: Iterable[str], options: DeflateOptions) -> DeflateParam
     )
 
 
+def compress_alone(payload: bytes, compression: Compression) -> bytes:
+    """Return the payload of a whole message that refers to none before it. §7.2.1."""
+    return _end_message(_flush(_new_deflater(compression), payload))
+
+
 class PerMessageDeflate:
     """The codec of one connection: compresses what we send, inflates what the peer sends.
 
     Contexts are made at the first message that needs them, and kept only where context takeover
     is agreed: zlib holds about 256 KiB for a compressor, 40 KiB for an inflater.
+
+    compression: how it compresses.
     """
 
     def __init__(self, parameters: DeflateParameters, *, is_client: bool) -> None:
@@ -137,7 +153,8 @@ class PerMessageDeflate:
         client = (parameters.client_no_context_takeover, parameters.client_max_window_bits)
         ours, peers = (client, server) if is_client else (server, client)
         self.parameters = parameters
-        self._resets_deflater, self._deflater_bits = ours
+        self._resets_deflater, bits = ours
+        self.compression = Compression(bits, parameters.level, parameters.mem_level)
         self._resets_inflater, self._inflater_bits = peers
         self._deflater: zlib._Compress | None = None
         self._inflater: zlib._Decompress | None = None
@@ -146,15 +163,17 @@ class PerMessageDeflate:
     def compress(self, fragment: bytes, is_final: bool = True) -> bytes:
         """Return the payload of the message's next fragment, by default of a whole one. §7.2.1."""
         if self._deflater is None:
-            self._deflater = self._new_deflater()
-        deflater = self._deflater
-        octets = deflater.compress(fragment) + deflater.flush(zlib.Z_SYNC_FLUSH)
+            self._deflater = _new_deflater(self.compression)
+        octets = _flush(self._deflater, fragment)
         if not is_final:
             return octets
         if self._resets_deflater:
             self._deflater = None
-        # zlib gives nothing at all for nothing right after a flush.
-        return octets[: -len(_TAIL)] or _EMPTY_BLOCK
+        return _end_message(octets)
+
+    def forget_sent(self) -> None:
+        """Begin the next message with an empty context, as a sender always may. §7.2.1."""
+        self._deflater = None
 
     def decompress(self, fragment: bytes, is_final: bool, limit: int) -> bytes:
         """Inflate the next octets of a message, of which the final ones complete it. §7.2.2.
@@ -171,18 +190,6 @@ class PerMessageDeflate:
             if self._resets_inflater:
                 self._inflater = None
         return inflated
-
-    def _new_deflater(self) -> zlib._Compress:
-        parameters = self.parameters
-        if self._deflater_bits > 8:
-            return zlib.compressobj(
-                parameters.level, zlib.DEFLATED, -self._deflater_bits, parameters.mem_level
-            )
-        # zlib makes no raw stream for 256 octets of window; Z_RLE refers one octet back only,
-        # so that its stream suits every window.
-        return zlib.compressobj(
-            parameters.level, zlib.DEFLATED, -9, parameters.mem_level, zlib.Z_RLE
-        )
 
     def _inflate(self, octets: bytes, limit: int) -> bytes:
         if self._inflater is None:
@@ -210,6 +217,24 @@ class PerMessageDeflate:
                 "message has too many final blocks", "RFC 7692 §7.2.3.4", close_code=1007
             )
         return rest
+
+
+def _new_deflater(compression: Compression) -> zlib._Compress:
+    bits, level, mem_level = compression.window_bits, compression.level, compression.mem_level
+    if bits > 8:
+        return zlib.compressobj(level, zlib.DEFLATED, -bits, mem_level)
+    # zlib makes no raw stream for 256 octets of window; Z_RLE refers one octet back only,
+    # so that its stream suits every window.
+    return zlib.compressobj(level, zlib.DEFLATED, -9, mem_level, zlib.Z_RLE)
+
+
+def _flush(deflater: zlib._Compress, fragment: bytes) -> bytes:
+    return deflater.compress(fragment) + deflater.flush(zlib.Z_SYNC_FLUSH)
+
+
+def _end_message(octets: bytes) -> bytes:
+    """Leave the tail out; zlib gives nothing at all for nothing right after a flush."""
+    return octets[: -len(_TAIL)] or _EMPTY_BLOCK
 
 
 def _elements(values: Iterable[str]) -> list[tuple[str, list[tuple[str, str | None]]]]:

@@ -29,6 +29,7 @@ cdef class Connection:
 
     cpdef object next_message(self)
     cpdef send_message(self, object data)
+    cpdef send_prepared(self, object message)
     cpdef bytes take_output(self)
     cdef object _read_event(self)
     cdef _begin_frame(self)

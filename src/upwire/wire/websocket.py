@@ -33,6 +33,7 @@ from upwire.wire.frames import (
     encode_text,
     parse_close,
 )
+from upwire.wire.prepared import PreparedMessage
 
 if cython.compiled:
     from cython.cimports.upwire.wire._codec import FrameParser, write_frame
@@ -256,6 +257,20 @@ class Connection:
             self._append(0x81, encode_text(data))
         else:
             self._append(0x82, data)
+
+    @cython.ccall
+    def send_prepared(self, message: PreparedMessage) -> None:
+        """Queue a message that was prepared for many, as send_message() does."""
+        if self._random_octets is not None or self._frame_log is not None:
+            self.send_message(message.data)  # masked by itself, or shown
+            return
+        if self._sending is not None:
+            raise LocalProtocolError("a fragmented message is being sent")
+        self._check_open()
+        frame: bytes
+        frame = message.frame if self._deflate is None else message.frame_for(self._deflate)
+        self._output.append(frame)
+        self.output_octets += len(frame)
 
     def send_fragment(self, data: str | bytes, *, is_final: bool) -> None:
         """Queue the next fragment of a message, str for text or bytes for binary. §5.4.

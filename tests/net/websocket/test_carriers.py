@@ -18,7 +18,16 @@ from kit.socket_stream import connected_sockets
 from kit.websockets import QUIET, open_on
 from upwire.errors import ConnectionClosed, StreamError
 from upwire.net.stream import WRITE_HIGH_OCTETS, Stream
-from upwire.net.websocket import Callbacks, WebSocket, WebSocketOptions, _engine, driver, websocket
+from upwire.net.websocket import (
+    Callbacks,
+    PreparedMessage,
+    WebSocket,
+    WebSocketOptions,
+    _engine,
+    driver,
+    send_to_all,
+    websocket,
+)
 from upwire.net.websocket._link import Link
 from upwire.wire._codec import build_frame
 from upwire.wire.websocket import Role
@@ -493,6 +502,48 @@ def test_without_a_descriptor_left_the_stream_goes_on(
         assert isinstance(client._stream, Stream)
         await client.send("hello")
         assert await server.recv() == "hello"
+        await client.close()
+        await server.wait_closed()
+
+    run(main)
+
+
+def test_one_frame_goes_to_all_that_take_it(carrier: str) -> None:
+    async def main() -> None:
+        pairs = [await open_pair() for _ in range(4)]
+        servers = [server for _, server in pairs]
+        slow, closed = servers[1:3]
+        while slow.can_send:
+            slow.send_nowait(bytes(2**20))
+        closed.begin_close(1001)
+        assert send_to_all(servers, PreparedMessage("to all")) == [slow, closed]
+        assert await pairs[0][0].recv() == "to all"
+        assert await pairs[3][0].recv() == "to all"
+        with pytest.raises(ConnectionClosed) as raised:
+            await closed.wait_can_send()
+        assert raised.value.code == 1001
+        for client, server in pairs:
+            client.abort()
+            await server.wait_closed()
+            await client.wait_closed()
+
+    run(main)
+
+
+def test_a_frame_for_many_goes_once_the_peer_reads(carrier: str) -> None:
+    async def main() -> None:
+        client, server = await open_pair()
+        sent = 0
+        while server.can_send:
+            server.send_nowait(bytes(2**20))
+            sent += 1
+        message = PreparedMessage("to all")
+        waiting = asyncio.create_task(server.wait_can_send())
+        for _ in range(sent):
+            assert await client.recv() == bytes(2**20)
+        await waiting
+        assert server.send_prepared(message)
+        assert await client.recv() == "to all"
         await client.close()
         await server.wait_closed()
 

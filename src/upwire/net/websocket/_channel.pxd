@@ -48,6 +48,7 @@ cdef class Channel:
     cdef _deliver(self, object message)
     cdef _call(self, object message, object callbacks)
     cdef _wake(self)
+    cpdef bint send_prepared(self, object message)
     cdef bint _can_send(self)
     cdef bint _can_write(self)
     cdef Py_ssize_t _unsent_octets(self)

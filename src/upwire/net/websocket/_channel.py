@@ -22,6 +22,7 @@ except ModuleNotFoundError:
 from upwire.errors import LocalProtocolError, RemoteProtocolError
 from upwire.net.websocket.callbacks import APPLICATION_FAILURES, Callbacks
 from upwire.net.websocket.ending import Ending
+from upwire.wire.prepared import PreparedMessage
 from upwire.wire.websocket import Event, Fragments, FrameInfo, Message
 
 if cython.compiled:
@@ -76,6 +77,16 @@ class Cork:
         for channel in channels:
             channel._is_corked = False
             channel._write_output()
+
+
+def send_to_all(channels: Iterable[Channel], message: PreparedMessage) -> list[Channel]:
+    """Send a message to each, as `send_prepared()` does; return those that it cannot go to."""
+    channel: Channel
+    refused: list[Channel] = []
+    for channel in list(channels):  # a copy: whoever observes frames may change what holds them
+        if not channel.send_prepared(message):
+            refused.append(channel)
+    return refused
 
 
 @cython.cclass
@@ -371,6 +382,19 @@ class Channel:
         if unsent > self._send_buffer_octets:
             self._give_up_on_sending()
         return unsent
+
+    @cython.ccall
+    def send_prepared(self, message: PreparedMessage) -> cython.bint:
+        """Send a message that was prepared for many; where it cannot go at once, return False.
+
+        That is while the peer does not read, another message goes in fragments, and behind the
+        end; `wait_can_send()` tells which.
+        """
+        if not self._can_send():
+            return False
+        self._connection.send_prepared(message)
+        self._flush_corked()
+        return True
 
     @property
     def unsent_octets(self) -> int:

@@ -215,6 +215,14 @@ class WebSocket(Channel):
         else:
             raise TypeError(f"a message is str, bytes or an iterable of them, not {message!r:.80}")
 
+    async def wait_can_send(self) -> None:
+        """Wait until a message can go at once, which holds until another task runs.
+
+        Raises ConnectionClosed, or StreamError past the option send_timeout_s.
+        """
+        async with self._lock_sending():
+            await self._wait_writable("sending a message")
+
     async def ping(self, payload: bytes | str | None = None) -> float:
         """Send a ping and return how long its pong took, in seconds.
 
