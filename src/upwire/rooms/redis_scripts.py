@@ -1,0 +1,163 @@
+"""The Lua scripts of `RedisHome`: each is one step that happens whole or not at all.
+
+A room's keys share the hash tag `{room}`, so that a script's keys are in one slot. Times are the
+server's, so that the nodes' clocks do not matter. A message on a room's channel begins with what
+it is: p a publication, j a member that joined, l one that left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha1
+from typing import Final
+
+# The same question decides for publishers and subscribers: Redis 7 brought both the sharded
+# channels and this field.
+HAS_SHARDED_CHANNELS: Final = "return redis.REDIS_VERSION_NUM and 1 or 0"
+
+_TELL: Final = """
+local function tell(channel, message)
+  redis.call(redis.REDIS_VERSION_NUM and 'SPUBLISH' or 'PUBLISH', channel, message)
+end
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+"""
+
+# A room whose meta is gone begins anew. So does one that is behind what the caller has seen of
+# the same epoch: the server came back with older data, and its next offsets would be taken twice.
+_CURRENT: Final = """
+local meta, log = KEYS[1], KEYS[2]
+local new_epoch, known_epoch, known_offset, meta_ttl_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local epoch, offset = unpack(redis.call('HMGET', meta, 'epoch', 'offset'))
+if not epoch or (epoch == known_epoch and tonumber(offset) < tonumber(known_offset)) then
+  redis.call('DEL', log)
+  redis.call('HSET', meta, 'epoch', new_epoch, 'offset', '0')
+  epoch, offset = new_epoch, '0'
+end
+redis.call('PEXPIRE', meta, meta_ttl_ms)
+local function drop_expired(now)
+  while true do
+    local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+    if not oldest or tonumber(oldest[2][2]) > now then return end
+    redis.call('XDEL', log, oldest[1])
+  end
+end
+"""
+
+_EXPIRE_MEMBERS: Final = """
+local members, expiry, channel = KEYS[1], KEYS[2], ARGV[1]
+local now = now_ms()
+local function take_out(id)
+  if redis.call('HDEL', members, id) == 1 then
+    redis.call('ZREM', expiry, id)
+    tell(channel, 'l' .. id)
+  end
+end
+local function expire_members()
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', expiry, '-inf', now)) do take_out(id) end
+end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script and the name by which the server knows it once loaded."""
+
+    text: str
+    sha: str
+
+
+def _script(*parts: str) -> Script:
+    text = "".join(parts)
+    return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+# KEYS: meta, log, once (the idempotency key).
+# ARGV: as above, channel, octets, messages kept, for how long (ms), once's life (ms).
+# Returns epoch and offset, those of the first time where once is known.
+PUBLISH: Final = _script(
+    _TELL,
+    _CURRENT,
+    """
+local once, channel, octets = KEYS[3], ARGV[5], ARGV[6]
+local messages, ttl_ms, once_ttl_ms = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
+local first = redis.call('GET', once)
+if first then return {string.match(first, '^(%S+) (%d+)$')} end
+offset = string.format('%.0f', redis.call('HINCRBY', meta, 'offset', 1))
+redis.call('SET', once, epoch .. ' ' .. offset, 'PX', once_ttl_ms)
+if messages > 0 and ttl_ms > 0 then
+  local now = now_ms()
+  local until_ms = string.format('%.0f', now + ttl_ms)
+  redis.call('XADD', log, 'MAXLEN', messages, offset .. '-0', 'x', until_ms, 'p', octets)
+  redis.call('PEXPIRE', log, ttl_ms)
+  drop_expired(now)
+else
+  redis.call('DEL', log)
+end
+tell(channel, 'p' .. epoch .. ' ' .. offset .. ' ' .. octets)
+return {epoch, offset}
+""",
+)
+
+# KEYS: meta, log. ARGV: as above, since (an offset, or empty for the latest), limit (-1: none).
+# Returns epoch, offset and the log's entries: from since on, or the latest first.
+READ: Final = _script(
+    _TELL,
+    _CURRENT,
+    """
+local since, limit = ARGV[5], tonumber(ARGV[6])
+if limit == 0 then return {epoch, offset, {}} end
+drop_expired(now_ms())
+local command = {'XREVRANGE', log, '+', '-'}
+if since ~= '' then
+  command = {'XRANGE', log, '(' .. since .. '-0', '+'}
+end
+if limit > 0 then
+  table.insert(command, 'COUNT')
+  table.insert(command, limit)
+end
+return {epoch, offset, redis.call(unpack(command))}
+""",
+)
+
+# KEYS: members, expiry. ARGV: channel, time to live (ms), then pairs of an id and its record.
+# Tells who is new. Whoever has not been refreshed in time is taken out, and told of once.
+ENTER: Final = _script(
+    _TELL,
+    _EXPIRE_MEMBERS,
+    """
+local ttl_ms = tonumber(ARGV[2])
+for i = 3, #ARGV, 2 do
+  local id, record = ARGV[i], ARGV[i + 1]
+  local is_new = redis.call('HSET', members, id, record) == 1
+  redis.call('ZADD', expiry, now + ttl_ms, id)
+  if is_new then tell(channel, 'j' .. record) end
+end
+expire_members()
+redis.call('PEXPIRE', members, 2 * ttl_ms)
+redis.call('PEXPIRE', expiry, 2 * ttl_ms)
+""",
+)
+
+# KEYS: members, expiry. ARGV: channel, ids.
+LEAVE: Final = _script(
+    _TELL,
+    _EXPIRE_MEMBERS,
+    """
+for i = 2, #ARGV do take_out(ARGV[i]) end
+""",
+)
+
+# KEYS: members, expiry. ARGV: channel. Returns the records of those who are there.
+PRESENCE: Final = _script(
+    _TELL,
+    _EXPIRE_MEMBERS,
+    """
+expire_members()
+return redis.call('HVALS', members)
+""",
+)
+
+ALL: Final = (PUBLISH, READ, ENTER, LEAVE, PRESENCE)

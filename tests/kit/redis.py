@@ -1,0 +1,108 @@
+"""Runs a real redis-server in a test's own folder, kills it, and starts it again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import ConnectionError as NotThere
+
+REDIS = shutil.which("redis-server") or shutil.which("valkey-server")
+WAIT_S = 10.0
+
+needs_redis = pytest.mark.skipif(REDIS is None, reason="redis-server is not installed")
+
+
+class RedisServer:
+    """A server behind a Unix socket in `folder`, which also has its data.
+
+    Every write is on the disk before it is answered, so that a kill loses nothing.
+    """
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.socket = folder / "redis.sock"
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    def client(self) -> Redis:
+        """Return a client of our own, to look and to interfere."""
+        return Redis(unix_socket_path=str(self.socket), decode_responses=True)
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        assert REDIS is not None
+        self._process = subprocess.Popen(
+            [
+                *(REDIS, "--port", "0", "--unixsocket", str(self.socket)),
+                *("--dir", str(self.folder), "--save", "", "--daemonize", "no"),
+                *("--appendonly", "yes", "--appendfsync", "always"),
+                *self._options,
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + WAIT_S
+        with self.client() as client:
+            while not _answers(client):
+                assert time.monotonic() < deadline, "redis-server does not answer"
+                assert self._process.poll() is None, "redis-server has ended"
+                time.sleep(0.005)  # it does not say when it listens
+
+    def kill(self) -> None:
+        """Kill the server, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def pause(self) -> None:
+        """Let the server answer nothing, with its connections open."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def cut_connections(self, kind: str = "normal") -> None:
+        """Cut all connections of a kind: normal, pubsub."""
+        with self.client() as client:
+            client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+
+    def lose_data(self) -> None:
+        """Let the next start find nothing."""
+        shutil.rmtree(self.folder / "appendonlydir", ignore_errors=True)
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, number)
+
+
+@contextmanager
+def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
+    """Run a server while the block does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    server = RedisServer(folder, *options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+def _answers(client: Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except NotThere:  # also while it loads its data
+        return False
