@@ -309,7 +309,7 @@ export class Room extends EventTarget {
     if (this.#held) this.#held.push(push);
     else if (push.push === "publication") this.#publication(push);
     else if (push.push === "lost") this.#ask("recover");
-    else this.#membership(push);
+    else if (push.member) this.#membership(push);
   }
 
   #publication({ offset, data, key = "", publisher = "" }) {
@@ -317,7 +317,7 @@ export class Room extends EventTarget {
     this.#position.offset = offset;
     emit(this, "publication", { offset, data, key, publisher });
     // Whoever shows it has done so: listeners are called at once.
-    if (this.#options.window) this.#link._command("ack", { offset }).catch(() => {});
+    if (this.#options.window != null) this.#link._command("ack", { offset }).catch(() => {});
   }
 
   /** A member has joined, has another info than before, or has left. */
