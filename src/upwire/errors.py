@@ -136,7 +136,7 @@ class ConnectError(UpwireError):
 class RoomRefused(UpwireError):
     """A room did not take what it was asked for.
 
-    reason: "name", "permission", "limit", "size", "rate" or "closed".
+    reason: "name", "permission", "limit", "size", "rate", "joined" or "closed".
     """
 
     def __init__(self, message: str, *, reason: str) -> None:

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from upwire.rooms.events import (
+    Encoder,
+    Event,
+    Interrupted,
+    Joined,
+    Left,
+    Published,
+    Resumed,
+)
 from upwire.rooms.home import (
     History,
     HistoryLimits,
@@ -11,13 +20,35 @@ from upwire.rooms.home import (
     Position,
     Publication,
 )
+from upwire.rooms.limits import OutboxLimits, RoomLimits, SlowPolicy
+from upwire.rooms.memory import MemoryHome
+from upwire.rooms.metrics import RoomsMetrics
+from upwire.rooms.permissions import Action, May
+from upwire.rooms.room import Room
+from upwire.rooms.rooms import Rooms
 
 __all__ = [
+    "Action",
+    "Encoder",
+    "Event",
     "History",
     "HistoryLimits",
     "Home",
     "Info",
+    "Interrupted",
+    "Joined",
+    "Left",
     "Listener",
+    "May",
+    "MemoryHome",
+    "OutboxLimits",
     "Position",
     "Publication",
+    "Published",
+    "Resumed",
+    "Room",
+    "RoomLimits",
+    "Rooms",
+    "RoomsMetrics",
+    "SlowPolicy",
 ]

@@ -14,6 +14,11 @@ from typing import Protocol
 Info = Mapping[str, object]
 """What a member shows of itself to the others; what JSON can carry."""
 
+IDEMPOTENCY_TTL_S = 300.0
+"""How long a home knows an idempotency_key, unless the room has IDEMPOTENCY_KEYS later ones."""
+
+IDEMPOTENCY_KEYS = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -54,7 +59,7 @@ class History:
     position: that of the room's latest publication, kept or not.
     is_complete: publications has every one behind the position that was asked for (without one:
     of the epoch) up to `position`; otherwise some are gone, or a limit left them out, or the
-    position is of another epoch.
+    position is of another epoch: then publications are what is kept of the present one.
     """
 
     position: Position
@@ -108,8 +113,8 @@ class Home(Protocol):
         """Number a publication, keep it, pass it to the listeners of all nodes.
 
         With an idempotency_key that the room has seen not long ago, nothing is published, and the
-        position of that time is returned. After HomeUnreachable it is not known whether it
-        was published: repeat with the same key.
+        position of that time is returned. After HomeUnreachable it is not known whether it was
+        published: repeat with the same key.
         """
 
     async def history(

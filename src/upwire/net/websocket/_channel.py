@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, Coroutine, Iterable
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 try:
     import cython  # the compiler looks for this very line
@@ -37,6 +37,7 @@ else:
     from upwire.wire.websocket import Connection
 
 Data = str | bytes | bytearray | memoryview
+_Each = TypeVar("_Each", bound="Channel")
 
 SENDS_BEFORE_YIELD = 64
 """After so many sends that need not wait, one lets the other tasks run."""
@@ -79,10 +80,10 @@ class Cork:
             channel._write_output()
 
 
-def send_to_all(channels: Iterable[Channel], message: PreparedMessage) -> list[Channel]:
+def send_to_all(channels: Iterable[_Each], message: PreparedMessage) -> list[_Each]:
     """Send a message to each, as `send_prepared()` does; return those that it cannot go to."""
     channel: Channel
-    refused: list[Channel] = []
+    refused: list[Any] = []
     for channel in list(channels):  # a copy: whoever observes frames may change what holds them
         if not channel.send_prepared(message):
             refused.append(channel)
