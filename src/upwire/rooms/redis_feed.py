@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from upwire.errors import HomeUnreachable
 from upwire.rooms.home import History, Listener, Position
-from upwire.rooms.redis_link import LOST, Connection, Link, backoff_s
+from upwire.rooms.redis_link import LOST, Connection, Link, backoff_s, stop
 from upwire.rooms.redis_octets import decode_message
 from upwire.rooms.redis_scripts import HAS_SHARDED_CHANNELS
 from upwire.rooms.redis_subscription import Subscription
@@ -59,8 +59,7 @@ class Feed:
         for room in self.rooms:
             self.unsubscribe(room)
         if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+            await stop(self._following)
 
     async def subscribe(self, room: str, listener: Listener, deadline_s: float) -> Position:
         """Tell listener of a room from now on. Raises HomeUnreachable."""
@@ -125,9 +124,8 @@ class Feed:
             await self._read(connection)
         finally:
             if writing is not None:
-                writing.cancel()
-                await asyncio.gather(writing, return_exceptions=True)
-            await connection.disconnect(nowait=True)
+                await stop(writing)
+            await connection.disconnect()
 
     async def _write(self, connection: Connection) -> None:
         """Send the commands as they come, and a PING where there are none."""

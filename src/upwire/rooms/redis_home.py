@@ -7,11 +7,20 @@ import contextlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
+from typing import Literal
 
 from upwire.errors import ConfigError, HomeUnreachable, Problem
-from upwire.rooms.home import History, HistoryLimits, Info, Listener, Position, Publication
+from upwire.rooms.home import (
+    IDEMPOTENCY_TTL_S,
+    History,
+    HistoryLimits,
+    Info,
+    Listener,
+    Position,
+    Publication,
+)
 from upwire.rooms.redis_feed import Feed
-from upwire.rooms.redis_link import Call, Link
+from upwire.rooms.redis_link import Call, Link, stop
 from upwire.rooms.redis_octets import (
     Keys,
     decode_history,
@@ -23,11 +32,6 @@ from upwire.rooms.redis_octets import (
 )
 from upwire.rooms.redis_scripts import ENTER, LEAVE, PRESENCE, PUBLISH, READ
 from upwire.rooms.redis_subscription import Subscription
-
-IDEMPOTENCY_S = 300.0
-"""How long a room knows an idempotency key of a caller."""
-META_S = 30 * 86400.0
-"""How long a room that nobody uses keeps its epoch."""
 
 _MEMBERS_AT_ONCE = 500  # refreshed by one script
 _CALLS_AT_ONCE = 100  # in one round trip
@@ -75,8 +79,7 @@ class RedisHome:
     async def close(self) -> None:
         """Leave all rooms and close all connections."""
         if self._refreshing is not None:
-            self._refreshing.cancel()
-            await asyncio.gather(self._refreshing, return_exceptions=True)
+            await stop(self._refreshing)
         await self._feed.close()
         members, self._members = self._members, {}
         with contextlib.suppress(HomeUnreachable):  # they expire
@@ -98,7 +101,7 @@ class RedisHome:
         """
         keys = self._keys(room)
         if idempotency_key:
-            once, once_s = f"{keys.once}caller:{idempotency_key}", IDEMPOTENCY_S
+            once, once_s = f"{keys.once}caller:{idempotency_key}", IDEMPOTENCY_TTL_S
         else:
             once, once_s = f"{keys.once}{self._node}:{next(self._numbers)}", 2 * self._deadline_s
         limits = (keep.messages, _ms(keep.ttl_s), _ms(once_s))
@@ -131,7 +134,7 @@ class RedisHome:
     async def enter(self, room: str, member_id: str, info: Info) -> None:
         """Put a member of this node among the room's; it expires where the node does."""
         record = encode_member(member_id, info)
-        await self._link.run(self._enter_call(room, [(member_id, record)]))
+        await self._link.run(self._enter_call(room, [(member_id, record)], tell="all"))
         self._members.setdefault(room, {})[member_id] = record
 
     async def leave(self, room: str, member_id: str) -> None:
@@ -160,14 +163,14 @@ class RedisHome:
     def _current(self, known: Position | None) -> tuple[str | int, ...]:
         """Return what a script needs to see whether a room goes on or begins anew."""
         known = known or Position("", 0)
-        return secrets.token_hex(8), known.epoch, known.offset, _ms(META_S)
+        return secrets.token_hex(8), known.epoch, known.offset
 
     def _read_call(
         self, room: str, known: Position | None, *, since: Position | None, limit: int | None
     ) -> Call:
         keys = self._keys(room)
-        start = "" if since is None else since.offset
-        arguments = (*self._current(known), start, -1 if limit is None else limit)
+        start = ("", "") if since is None else (since.epoch, since.offset)
+        arguments = (*self._current(known), *start, -1 if limit is None else limit)
         return Call(READ, (keys.meta, keys.log), arguments)
 
     async def _read_logs(self, subscriptions: Sequence[Subscription]) -> list[History]:
@@ -187,11 +190,13 @@ class RedisHome:
             for subscription, reply in zip(subscriptions, replies, strict=True)
         ]
 
-    def _enter_call(self, room: str, members: Sequence[tuple[str, bytes]]) -> Call:
+    def _enter_call(
+        self, room: str, members: Sequence[tuple[str, bytes]], *, tell: Literal["all", "new"]
+    ) -> Call:
         keys = self._keys(room)
         pairs = (part for member in members for part in member)
-        arguments = (keys.channel, _ms(self._presence_ttl_s), *pairs)
-        return Call(ENTER, (keys.members, keys.expiry), arguments)
+        arguments = (keys.channel, _ms(self._presence_ttl_s), tell, *pairs)
+        return Call(ENTER, (keys.members, keys.expiry, keys.meta), arguments)
 
     def _leave_call(self, room: str, *member_ids: str) -> Call:
         keys = self._keys(room)
@@ -215,7 +220,7 @@ class RedisHome:
         for room in {*self._feed.rooms, *self._members}:
             members = list(self._members.get(room, {}).items())
             for i in range(0, len(members) or 1, _MEMBERS_AT_ONCE):
-                yield self._enter_call(room, members[i : i + _MEMBERS_AT_ONCE])
+                yield self._enter_call(room, members[i : i + _MEMBERS_AT_ONCE], tell="new")
 
     async def _run_many(self, calls: Sequence[Call]) -> None:
         for i in range(0, len(calls), _CALLS_AT_ONCE):

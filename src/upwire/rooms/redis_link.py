@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ except ModuleNotFoundError:
         [Problem("rooms on Redis need the redis package: pip install 'upwire[redis]'")]
     ) from None
 
-__all__ = ["LOST", "Call", "Connection", "Link", "backoff_s"]
+__all__ = ["LOST", "Call", "Connection", "Link", "backoff_s", "stop"]
 
 LOST = (faults.RedisError, OSError, TimeoutError)
 """What the use of a connection raises when it fails."""
@@ -42,6 +43,7 @@ _URL_OPTIONS = frozenset(
 _BACKOFF_FIRST_S = 0.05
 _BACKOFF_MOST_S = 2.0
 _CONNECTIONS_MAX = 16
+_CANCEL_AGAIN_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,9 @@ class Link:
         self._client = Redis(connection_pool=self._pool)
 
     def make_connection(self) -> Connection:
-        """Return a connection beside those of the calls, not yet connected."""
-        connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
-        return connection
+        """Return a connection beside those of the calls, not yet connected, without a timeout."""
+        options = {**self._pool.connection_kwargs, "socket_timeout": None}
+        return self._pool.connection_class(**options)
 
     async def ask(self, text: str) -> Any:
         """Run a script that has neither keys nor effects; return its answer."""
@@ -137,6 +139,19 @@ class Link:
                 )
             replies: list[Any] = await pipeline.execute(raise_on_error=False)
             return replies
+
+
+async def stop(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it has ended; an error that ended it before is raised.
+
+    Once is not enough: the redis package waits by wait_for(), which may lose a cancellation
+    before Python 3.12.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)
+    with contextlib.suppress(asyncio.CancelledError):
+        task.result()
 
 
 def backoff_s(attempts: int) -> float:

@@ -127,8 +127,8 @@ def decode_history(reply: Sequence[Any], since: Position | None, *, is_latest: b
     """
     position = decode_position(reply[0], reply[1])
     entries = reversed(reply[2]) if is_latest else reply[2]
+    publications = tuple(_readable(entries))
     behind = since or Position(position.epoch, 0)
-    publications = tuple(_readable(entries)) if behind.epoch == position.epoch else ()
     wanted = range(behind.offset + 1, position.offset + 1)
     return History(
         position,

@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from hashlib import sha1
 from typing import Final
 
+# How long a room that nobody asks for keeps its epoch, before and after its first publication.
+_UNUSED_MS: Final = 600_000
+_USED_MS: Final = 86_400_000
+
 # The same question decides for publishers and subscribers: Redis 7 brought both the sharded
 # channels and this field.
 HAS_SHARDED_CHANNELS: Final = "return redis.REDIS_VERSION_NUM and 1 or 0"
@@ -27,16 +31,19 @@ end
 
 # A room whose meta is gone begins anew. So does one that is behind what the caller has seen of
 # the same epoch: the server came back with older data, and its next offsets would be taken twice.
-_CURRENT: Final = """
+_CURRENT: Final = (
+    f"local UNUSED_MS, USED_MS = {_UNUSED_MS}, {_USED_MS}"
+    + """
 local meta, log = KEYS[1], KEYS[2]
-local new_epoch, known_epoch, known_offset, meta_ttl_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local epoch, offset = unpack(redis.call('HMGET', meta, 'epoch', 'offset'))
+local new_epoch, known_epoch, known_offset = ARGV[1], ARGV[2], ARGV[3]
+local epoch, offset, life_ms = unpack(redis.call('HMGET', meta, 'epoch', 'offset', 'life'))
 if not epoch or (epoch == known_epoch and tonumber(offset) < tonumber(known_offset)) then
   redis.call('DEL', log)
-  redis.call('HSET', meta, 'epoch', new_epoch, 'offset', '0')
+  life_ms = UNUSED_MS
+  redis.call('HSET', meta, 'epoch', new_epoch, 'offset', '0', 'life', life_ms)
   epoch, offset = new_epoch, '0'
 end
-redis.call('PEXPIRE', meta, meta_ttl_ms)
+redis.call('PEXPIRE', meta, life_ms)
 local function drop_expired(now)
   while true do
     local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
@@ -45,6 +52,7 @@ local function drop_expired(now)
   end
 end
 """
+)
 
 _EXPIRE_MEMBERS: Final = """
 local members, expiry, channel = KEYS[1], KEYS[2], ARGV[1]
@@ -75,17 +83,23 @@ def _script(*parts: str) -> Script:
 
 
 # KEYS: meta, log, once (the idempotency key).
-# ARGV: as above, channel, octets, messages kept, for how long (ms), once's life (ms).
+# ARGV: an epoch should it be needed, what the caller has seen (epoch, offset), channel, octets,
+# messages kept, for how long (ms), once's life (ms).
 # Returns epoch and offset, those of the first time where once is known.
 PUBLISH: Final = _script(
     _TELL,
     _CURRENT,
     """
-local once, channel, octets = KEYS[3], ARGV[5], ARGV[6]
-local messages, ttl_ms, once_ttl_ms = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
+local once, channel, octets = KEYS[3], ARGV[4], ARGV[5]
+local messages, ttl_ms, once_ttl_ms = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[8]
 local first = redis.call('GET', once)
 if first then return {string.match(first, '^(%S+) (%d+)$')} end
 offset = string.format('%.0f', redis.call('HINCRBY', meta, 'offset', 1))
+local until_forgotten_ms = math.max(USED_MS, ttl_ms)
+if until_forgotten_ms > tonumber(life_ms) then
+  redis.call('HSET', meta, 'life', until_forgotten_ms)
+  redis.call('PEXPIRE', meta, until_forgotten_ms)
+end
 redis.call('SET', once, epoch .. ' ' .. offset, 'PX', once_ttl_ms)
 if messages > 0 and ttl_ms > 0 then
   local now = now_ms()
@@ -101,18 +115,20 @@ return {epoch, offset}
 """,
 )
 
-# KEYS: meta, log. ARGV: as above, since (an offset, or empty for the latest), limit (-1: none).
-# Returns epoch, offset and the log's entries: from since on, or the latest first.
+# KEYS: meta, log. ARGV: as above to what the caller has seen, since (epoch, offset; empty for the
+# latest), limit (-1: none). Returns epoch, offset and the log's entries: the first ones behind
+# since, all where that is of another epoch; or the latest first.
 READ: Final = _script(
     _TELL,
     _CURRENT,
     """
-local since, limit = ARGV[5], tonumber(ARGV[6])
+local since_epoch, since, limit = ARGV[4], ARGV[5], tonumber(ARGV[6])
 if limit == 0 then return {epoch, offset, {}} end
 drop_expired(now_ms())
 local command = {'XREVRANGE', log, '+', '-'}
 if since ~= '' then
-  command = {'XRANGE', log, '(' .. since .. '-0', '+'}
+  local first = since_epoch == epoch and '(' .. since .. '-0' or '-'
+  command = {'XRANGE', log, first, '+'}
 end
 if limit > 0 then
   table.insert(command, 'COUNT')
@@ -122,22 +138,25 @@ return {epoch, offset, redis.call(unpack(command))}
 """,
 )
 
-# KEYS: members, expiry. ARGV: channel, time to live (ms), then pairs of an id and its record.
-# Tells who is new. Whoever has not been refreshed in time is taken out, and told of once.
+# KEYS: members, expiry, meta. ARGV: channel, time to live (ms), whom to tell of (all, new), then
+# pairs of an id and its record. Whoever has not been refreshed in time is taken out, and told of
+# once. The room is in use, so its epoch stays.
 ENTER: Final = _script(
     _TELL,
     _EXPIRE_MEMBERS,
     """
-local ttl_ms = tonumber(ARGV[2])
-for i = 3, #ARGV, 2 do
+local ttl_ms, tell_all = tonumber(ARGV[2]), ARGV[3] == 'all'
+for i = 4, #ARGV, 2 do
   local id, record = ARGV[i], ARGV[i + 1]
   local is_new = redis.call('HSET', members, id, record) == 1
   redis.call('ZADD', expiry, now + ttl_ms, id)
-  if is_new then tell(channel, 'j' .. record) end
+  if is_new or tell_all then tell(channel, 'j' .. record) end
 end
 expire_members()
 redis.call('PEXPIRE', members, 2 * ttl_ms)
 redis.call('PEXPIRE', expiry, 2 * ttl_ms)
+local life_ms = redis.call('HGET', KEYS[3], 'life')
+if life_ms then redis.call('PEXPIRE', KEYS[3], life_ms) end
 """,
 )
 
