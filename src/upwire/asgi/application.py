@@ -60,8 +60,7 @@ class AsgiApplication(Mount):
         self._lifespan = Lifespan(app, lifespan)
         self._has_lifespan = lifespan != "off"
         self._access_log = access_log
-        self._cycles: set[HttpCycle | WebSocketCycle] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], HttpCycle | WebSocketCycle] = {}
 
     async def start(self) -> None:
         """Let the application start, as lifespan has it."""
@@ -69,7 +68,7 @@ class AsgiApplication(Mount):
 
     def begin_stop(self) -> None:
         """Tell what still runs that its client is gone; WebSockets are the server's to close."""
-        for cycle in self._cycles:
+        for cycle in self._running.values():
             cycle.tell_stop()
 
     async def stop(self, timeout_s: float) -> None:
@@ -77,8 +76,8 @@ class AsgiApplication(Mount):
 
         What ignores that it is cancelled is left behind.
         """
-        if self._tasks:
-            _, rest = await asyncio.wait(self._tasks, timeout=timeout_s)
+        if self._running:
+            _, rest = await asyncio.wait(self._running, timeout=timeout_s)
             for task in rest:
                 task.cancel()
             if rest:
@@ -91,7 +90,7 @@ class AsgiApplication(Mount):
         self, exchange: HttpExchange, prefix: str, site: Site
     ) -> asyncio.Task[None] | None:
         """Answer a request, as Mount has it."""
-        if self._limit is not None and len(self._cycles) >= self._limit:
+        if self._limit is not None and len(self._running) >= self._limit:
             logger.warning("limit_concurrency %d is reached: 503", self._limit)
             await exchange.respond(503, headers=[("Content-Type", "text/plain")], body=_BUSY)
             return None
@@ -191,14 +190,8 @@ class AsgiApplication(Mount):
         self, coroutine: Coroutine[Any, Any, None], cycle: HttpCycle | WebSocketCycle
     ) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        self._cycles.add(cycle)
-
-        def end(task: asyncio.Task[None]) -> None:
-            self._tasks.discard(task)
-            self._cycles.discard(cycle)
-
-        task.add_done_callback(end)
+        self._running[task] = cycle
+        task.add_done_callback(self._running.pop)
         return task
 
 

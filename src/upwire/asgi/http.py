@@ -31,7 +31,11 @@ class State(enum.Enum):
 
 
 class HttpCycle:
-    """One request and its response."""
+    """One request and its response.
+
+    finished: a future, done once the connection may go on: the response is complete, or nothing
+    follows.
+    """
 
     __slots__ = (
         "_exchange",
@@ -48,11 +52,10 @@ class HttpCycle:
     def __init__(self, exchange: HttpExchange) -> None:
         self.state = State.AWAITED
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done once the connection may go on: the response is complete, or nothing follows."""
         self._exchange = exchange
         self._head: ResponseHead | None = None
         self._has_trailers = False
-        self._trailers = Headers()
+        self._trailers: Headers | None = None
         self._is_content_read = False
         self._is_told = False
         self._watch: ClientWatch | None = None
@@ -88,10 +91,14 @@ class HttpCycle:
         if self.finished.done() and self.state is not State.COMPLETE:
             raise ClientDisconnected("the client is gone")
         try:
-            if kind == "http.response.body":
-                await self._send_body(message)
-            elif kind == "http.response.start":
+            if kind == "http.response.start":
                 self._begin(message)
+            elif kind == "http.response.body":
+                body = _octets(message.get("body", b""))
+                if self._is_whole(message):
+                    await self._send_whole(body)
+                else:
+                    await self._send_body(message, body)
             elif kind == "http.response.pathsend":
                 await self._send_file(message)
             elif kind == "http.response.trailers":
@@ -140,13 +147,13 @@ class HttpCycle:
         self._has_trailers = bool(message.get("trailers", False))
         self.state = State.BEGUN
 
-    async def _send_body(self, message: Message) -> None:
-        body = message.get("body", b"")
-        if not isinstance(body, bytes):
-            body = _octets(body)
-        if self.state is State.BEGUN and not (message.get("more_body") or self._has_trailers):
-            await self._send_whole(body)
-            return
+    def _is_whole(self, message: Message) -> bool:
+        """Whether a body is all the content, and the end of the response."""
+        if self.state is not State.BEGUN or self._has_trailers:
+            return False
+        return not message.get("more_body")
+
+    async def _send_body(self, message: Message, body: bytes) -> None:
         await self._send_piece(message, body)
         if not message.get("more_body"):
             await self._end_content()
@@ -184,6 +191,8 @@ class HttpCycle:
     async def _send_trailers(self, message: Message) -> None:
         if self.state is not State.TRAILERS:
             raise unexpected(message, "where no trailers are due")
+        if self._trailers is None:
+            self._trailers = Headers()
         for name, value in read_headers(message.get("headers", ())).items():
             self._trailers.add(name, value)
         if not message.get("more_trailers", False):
@@ -215,6 +224,8 @@ class HttpCycle:
 
 
 def _octets(body: object) -> bytes:
+    if isinstance(body, bytes):
+        return body
     if isinstance(body, (bytearray, memoryview)):
         return bytes(body)
     raise LocalProtocolError(f"the body of an ASGI message is octets, not {body!r:.80}")

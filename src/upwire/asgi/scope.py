@@ -12,9 +12,6 @@ from upwire.net.stream import Address
 from upwire.wire.fields import parse_list
 from upwire.wire.http1 import RequestHead
 
-_HTTP_EXTENSIONS = ("http.response.pathsend", "http.response.trailers")
-_WEBSOCKET_EXTENSIONS = ("websocket.http.response",)
-
 
 class ScopeMaker:
     """Makes the scopes of one application.
@@ -24,6 +21,7 @@ class ScopeMaker:
 
     def __init__(self, root_path: str, proxies: TrustedProxies | None) -> None:
         self._root_path = root_path
+        self._raw_root_path = root_path.encode()
         self._proxies = proxies
 
     # Any: the values of the state are the application's.
@@ -31,7 +29,7 @@ class ScopeMaker:
         """Return the scope of a plain request. prefix: the path below which it is mounted."""
         scope = self._scope("http", exchange, prefix, state)
         scope["method"] = exchange.head.method
-        scope["extensions"] = {name: {} for name in _HTTP_EXTENSIONS}
+        scope["extensions"] = {"http.response.pathsend": {}, "http.response.trailers": {}}
         return scope
 
     def websocket(self, exchange: HttpExchange, prefix: str, state: dict[str, Any] | None) -> Scope:
@@ -40,7 +38,7 @@ class ScopeMaker:
         scope["scheme"] = "wss" if scope["scheme"] == "https" else "ws"
         offers = exchange.head.headers.combined("Sec-WebSocket-Protocol")
         scope["subprotocols"] = [] if offers is None else parse_list(offers)
-        scope["extensions"] = {name: {} for name in _WEBSOCKET_EXTENSIONS}
+        scope["extensions"] = {"websocket.http.response": {}}
         return scope
 
     def _scope(
@@ -53,15 +51,15 @@ class ScopeMaker:
         if self._proxies is not None and self._proxies.trusts(_name(peer)):
             client = self._proxies.client_of(client, head.headers)
             scheme = self._proxies.scheme_of(scheme, head.headers)
-        raw_path = head.path.encode("latin-1")
+        path, query = _split(head)
         scope: Scope = {
             "type": kind,
             "asgi": VERSION,
-            "http_version": f"{head.version[0]}.{head.version[1]}",
+            "http_version": "1.1" if head.version >= (1, 1) else "1.0",
             "scheme": scheme,
-            "path": self._root_path + decode_path(head.path),
-            "raw_path": self._root_path.encode() + raw_path,
-            "query_string": head.query.encode("latin-1"),
+            "path": self._root_path + decode_path(path),
+            "raw_path": self._raw_root_path + path.encode("latin-1"),
+            "query_string": query.encode("latin-1"),
             "root_path": self._root_path + prefix,
             "headers": encode_headers(head),
             "client": client,
@@ -85,6 +83,14 @@ def encode_headers(head: RequestHead) -> list[tuple[bytes, bytes]]:
         (name.lower().encode("latin-1"), value.encode("latin-1"))
         for name, value in head.headers.items()
     ]
+
+
+def _split(head: RequestHead) -> tuple[str, str]:
+    """Return path and query, of the usual target at the cost of one cut."""
+    if not head.target.startswith("/"):
+        return head.path, head.query
+    path, _, query = head.target.partition("?")
+    return path, query
 
 
 def _address(address: Address) -> tuple[str, int] | None:
