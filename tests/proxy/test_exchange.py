@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import re
 from pathlib import Path
@@ -70,6 +71,17 @@ def met(directives: str) -> set[Handler]:
 def test_a_handler_is_met_where_it_has_something_to_do(directives: str, handler: Handler) -> None:
     assert handler not in met("")
     assert met(directives) == {*met(""), handler}
+
+
+@pytest.mark.parametrize("directives", ["return 200 x;", "return 404;", "mirror /copy;"])
+def test_a_request_leaves_no_cycle_of_references(tmp_path: Path, directives: str) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        assert status(directives, "GET / HTTP/1.0\r\n\r\n", tmp_path)
+        assert not any(isinstance(one, Request) for one in gc.get_objects())
+    finally:
+        gc.enable()
 
 
 def verdict(handled: Handled) -> Handler:

@@ -170,12 +170,11 @@ class Exchange:
             end()
         if request.body is not None:
             request.body.close(is_kept=request.settings.client_body.in_file_only == "on")
-        if request.is_switched:  # the tunnel has what its end takes
-            request.dissolve()
-            return
-        request.cycle.counters.statuses[request.reply.status] += 1
-        request.log("debug", f"http request ended: {request.reply.status}, {request.uri!r}")
-        _log(request)
+        if not request.is_switched:  # otherwise the tunnel has what its end takes
+            request.cycle.counters.statuses[request.reply.status] += 1
+            request.log("debug", f"http request ended: {request.reply.status}, {request.uri!r}")
+            _log(request)
+        request.dissolve()
 
     async def _end_beside(self) -> None:
         """Wait for the subrequests that ran beside; an answer that is cut ends them."""

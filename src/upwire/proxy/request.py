@@ -300,6 +300,8 @@ class Request:
     def dissolve(self) -> None:
         """Let go of itself, at its end: nothing of it shall wait for a collection of cycles."""
         self.output = self.sink = self.inclusions = NOWHERE
+        self.body = None
+        self.beside.clear()
         del self.main
 
     def address(self, target: Target) -> None:
