@@ -137,6 +137,12 @@ class Room:
             self.name, local.limits, publication, idempotency_key=idempotency_key
         )
 
+    async def update(self, info: Info) -> None:
+        """Show another info from now on; the others are told as if the member had just joined."""
+        self._check_inside()
+        self._member.info = info
+        await self._rooms._home.enter(self.name, self._member.id, info)
+
     async def presence(self) -> Mapping[str, Info]:
         """Return the members of all nodes by their ids."""
         self._check_inside()
