@@ -21,7 +21,9 @@ from upwire.proxy.modules import (
     limit_conn,
     limit_req,
     mirror,
+    proxy,
     realip,
+    stub_status,
     try_files,
 )
 from upwire.proxy.request import Handled, Outcome, Phase, Request
@@ -66,6 +68,8 @@ def met(directives: str) -> set[Handler]:
         ("try_files /a /b;", try_files.choose),
         ("mirror /copy;", mirror.copy),
         ("fastcgi_pass 127.0.0.1:9000;", refuse_unknown_handler),
+        ("proxy_pass http://127.0.0.1;", proxy.answer),
+        ("stub_status;", stub_status.answer),
     ],
 )
 def test_a_handler_is_met_where_it_has_something_to_do(directives: str, handler: Handler) -> None:

@@ -36,9 +36,12 @@ def limit_rate_of(head: ResponseHead, proxy: ProxySettings) -> int | None:
 
 def is_buffered(head: ResponseHead, proxy: ProxySettings) -> bool:
     """Whether the response is read ahead of the client: as configured, or as the upstream says."""
-    value = (_value(_BUFFERING, head, proxy) or "").lower()
-    return {"yes": True, "no": False}.get(value, proxy.buffering)
+    value = _value(_BUFFERING, head, proxy)
+    if value is None:
+        return proxy.buffering
+    return {"yes": True, "no": False}.get(value.lower(), proxy.buffering)
 
 
 def _value(name: str, head: ResponseHead, proxy: ProxySettings) -> str | None:
-    return None if name.lower() in proxy.ignore_headers else head.headers.get(name)
+    value = head.headers.get(name)
+    return None if value is None or name.lower() in proxy.ignore_headers else value

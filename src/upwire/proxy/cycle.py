@@ -50,8 +50,9 @@ from upwire.proxy.upstream import (
 from upwire.proxy.zone import Zones
 
 if TYPE_CHECKING:
-    from upwire.proxy.exchange import Plan
+    from upwire.proxy.exchange import Course
     from upwire.proxy.filters import Joins
+    from upwire.proxy.variables import Reader
 
 Resolve = Callable[[str], Sequence[str]]
 """A host name to its literal addresses; OSError where there are none."""
@@ -109,12 +110,13 @@ class Cycle:
         "clock",
         "config",
         "counters",
+        "courses",
         "files",
         "joins",
         "limit_zones",
         "log",
-        "plans",
         "prefix",
+        "readers",
         "resolve",
         "router",
         "server_contexts",
@@ -147,10 +149,12 @@ class Cycle:
         self._users = 0
         self._is_retired = False
         self.router = Router(config)
-        self.plans: dict[int, Plan] = {}
+        self.courses: dict[int, Course] = {}
         """By the id() of their settings: the handlers that requests have to meet."""
         self.joins: dict[int, Joins] = {}
         """Likewise the filters that responses have to meet."""
+        self.readers: dict[str, Reader] = {}
+        """Who reads the variables, once one was asked for."""
         try:
             default = ErrorLog(around.error_log or STDERR, _DEFAULT_LEVEL)
             defaults = config.main.error_logs or (default,)

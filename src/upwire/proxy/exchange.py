@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 
 from upwire.conf.model import LocationSettings
 from upwire.conf.regex import RegexFailed
@@ -39,6 +41,17 @@ _METHOD = re.compile(r"[A-Z_-]+")
 
 Handler = Callable[[Request], Awaitable[Handled]]
 Plan = tuple[tuple[Phase, tuple[Handler, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A plan laid out for running: each handler with its phase, in their order.
+
+    starts: by phase, and for the end of all, where in steps it begins.
+    """
+
+    steps: tuple[tuple[Phase, Handler], ...]
+    starts: tuple[int, ...]
 
 
 async def find_config(request: Request) -> Handled:
@@ -113,6 +126,8 @@ _NEEDS: dict[Handler, Callable[[LocationSettings], object]] = {
     try_files.choose: lambda settings: settings.try_files,
     mirror.copy: lambda settings: settings.mirror.uris,
     refuse_unknown_handler: _has_unknown_handler,
+    proxy.answer: lambda settings: settings.proxy.pass_,
+    stub_status.answer: lambda settings: settings.handler == "stub_status",
     empty_gif.answer: lambda settings: settings.handler == "empty_gif",
     autoindex.answer: lambda settings: settings.autoindex.is_on,
 }
@@ -273,21 +288,18 @@ async def run_phases(request: Request) -> Handled:
     """Run the handlers from the request's `entry` on until one answers; 404 where none does."""
     try:
         settings = request.settings
-        plan = _plan(request)
-        for at in range(request.entry.value - 1, len(plan)):
+        course = _course(request)
+        at = course.starts[request.entry]
+        while at < len(course.steps):
+            phase, handler = course.steps[at]
+            handled = await handler(request)
+            if handled is not None:
+                return handled
+            at += 1
             if request.settings is not settings:
                 settings = request.settings
-                plan = _plan(request)
-            phase, handlers = plan[at]
-            if phase is Phase.ACCESS:
-                handled = await _check_access(request, handlers)
-                if handled is not None:
-                    return handled
-                continue
-            for handler in handlers:
-                handled = await handler(request)
-                if handled is not None:
-                    return handled
+                course = _course(request)
+                at = course.starts[phase + 1]
     except RegexFailed as error:
         return fail_match(request, error)
     except Refused as refused:
@@ -295,12 +307,23 @@ async def run_phases(request: Request) -> Handled:
     return 404
 
 
-def _plan(request: Request) -> Plan:
+def _course(request: Request) -> Course:
     settings = request.settings
-    plan = request.cycle.plans.get(id(settings))
-    if plan is None:
-        plan = request.cycle.plans[id(settings)] = needed_plan(settings)
-    return plan
+    course = request.cycle.courses.get(id(settings))
+    if course is None:
+        course = request.cycle.courses[id(settings)] = _lay_out(needed_plan(settings))
+    return course
+
+
+def _lay_out(plan: Plan) -> Course:
+    steps: list[tuple[Phase, Handler]] = []
+    starts = []
+    for phase, handlers in plan:
+        starts.append(len(steps))
+        if phase is Phase.ACCESS and handlers:
+            handlers = (partial(_check_access, handlers),)
+        steps += [(phase, handler) for handler in handlers]
+    return Course(tuple(steps), (*starts, len(steps)))
 
 
 def needed_plan(settings: LocationSettings) -> Plan:
@@ -311,7 +334,7 @@ def needed_plan(settings: LocationSettings) -> Plan:
     )
 
 
-async def _check_access(request: Request, handlers: tuple[Handler, ...]) -> Handled:
+async def _check_access(handlers: tuple[Handler, ...], request: Request) -> Handled:
     """Ask the handlers of the access phase, all or any of which `satisfy` wants to be content.
 
     A subrequest gets in where its main request has got in.

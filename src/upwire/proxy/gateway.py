@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from upwire.conf.model import LocationSettings
 from upwire.errors import ConnectError, RemoteProtocolError, StreamError
@@ -34,8 +34,7 @@ _NOT_IDEMPOTENT = frozenset({"POST", "LOCK", "PATCH"})
 _FIELDS_MAX = 1000  # proxy_buffer_size is the limit that counts
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(NamedTuple):
     """Where a request goes. tls_name: the host of an https:// URL, None in the clear."""
 
     upstreams: Upstreams
@@ -85,7 +84,7 @@ class Gateway:
         if state is None:
             self._begin_try(self._destination.upstreams.name).status = 502
             raise TryFailed("error", "no live upstreams", failure.CONNECTING)
-        self._begin_try(str(state.address))
+        self._begin_try(state.name)
         return Hold(self._selection, state)
 
     def _begin_try(self, address: str) -> UpstreamTry:

@@ -17,11 +17,15 @@ from upwire.wire.fields import Headers, has_token
 from upwire.wire.handshake import is_switch_right, is_upgrade_request
 from upwire.wire.http1 import RequestHead, ResponseHead
 
+MakeAbsolute = Callable[[str], str]
+"""Returns what a Location field says for a path on this server."""
+
 _LINE_ENDS = re.compile(r"[\r\n\0]+")
 # Framing and persistence are a matter of each hop.
 _OWN_OF_THE_HOP = frozenset({"connection", "keep-alive", "transfer-encoding"})
 # nginx passes on the first of these alone.
 _SINGLE = frozenset({"content-type", "etag", "expires", "last-modified", "location", "refresh"})
+_REWRITTEN = frozenset({"location", "refresh", "set-cookie"})
 
 
 def upstream_request(
@@ -63,7 +67,7 @@ def upstream_target(
 
 
 def downstream_fields(
-    head: ResponseHead, proxy: ProxySettings, lookup: Lookup, make_absolute: Callable[[str], str]
+    head: ResponseHead, proxy: ProxySettings, lookup: Lookup, make_absolute: MakeAbsolute
 ) -> list[tuple[str, str]]:
     """Return the fields of an upstream's response that the client gets.
 
@@ -72,22 +76,30 @@ def downstream_fields(
     """
     fields: list[tuple[str, str]] = []
     seen: set[str] = set()
-    for name, value in head.headers.items():
-        key = name.lower()
-        if key in proxy.hide_headers or key in _OWN_OF_THE_HOP or key in seen:
+    hidden = proxy.hide_headers
+    for line in head.headers.items():
+        key = line[0].lower()
+        if key in hidden or key in _OWN_OF_THE_HOP or key in seen:
             continue
         if key in _SINGLE:
             seen.add(key)
-        if key == "location":
-            rewritten = rewrite_redirect(value, proxy.redirects, lookup)
-            is_path = rewritten is not value and rewritten.startswith("/")
-            value = make_absolute(rewritten) if is_path else rewritten
-        elif key == "refresh":
-            value = _rewrite_refresh(value, proxy.redirects, lookup)
-        elif key == "set-cookie":
-            value = rewrite_set_cookie(value, proxy, lookup)
-        fields.append((name, value))
+        if key in _REWRITTEN:
+            line = line[0], _rewrite(key, line[1], proxy, lookup, make_absolute)
+        fields.append(line)
     return fields
+
+
+def _rewrite(
+    key: str, value: str, proxy: ProxySettings, lookup: Lookup, make_absolute: MakeAbsolute
+) -> str:
+    """Return the value of one of the fields that _REWRITTEN names, as the client gets it."""
+    if key == "set-cookie":
+        return rewrite_set_cookie(value, proxy, lookup)
+    if key == "refresh":
+        return _rewrite_refresh(value, proxy.redirects, lookup)
+    rewritten = rewrite_redirect(value, proxy.redirects, lookup)
+    is_path = rewritten is not value and rewritten.startswith("/")
+    return make_absolute(rewritten) if is_path else rewritten
 
 
 def rewrite_redirect(value: str, redirects: Iterable[ProxyRewrite], lookup: Lookup) -> str:

@@ -98,10 +98,9 @@ async def _pass_content(request: Request, answer: Answer) -> None:
     is_watched = request.main is request and not proxy.ignore_client_abort and not is_paced
     client = request.http.stream if is_watched and request.http is not None else None
     read: Read = partial(_read, answer, proxy.read_timeout_s, client)
-    rate = read_octets(proxy.limit_rate, request) if is_buffered else 0
-    if rate:
+    if is_buffered and (rate := read_octets(proxy.limit_rate, request)):
         read = PacedReader(read, rate, answer.http).read
-    while octets := await read():
+    while not answer.http.is_content_complete and (octets := await read()):
         if not is_buffered:
             await send(request, octets)
             await flush(request)

@@ -25,6 +25,11 @@ from upwire.wire.proxy_protocol import ProxyHeader
 if TYPE_CHECKING:
     from upwire.proxy.body import Body
 
+NO_FIELDS = Headers()
+"""Those of a head that is not there; nobody changes them."""
+
+_NO_HEAD = RequestHead("", "", (1, 0), NO_FIELDS)
+
 INTERNAL_REDIRECTS_MAX = 10
 """nginx gives up after this many changes of the path within one request."""
 
@@ -41,17 +46,17 @@ Handled = int | Outcome | None
 """What a handler returns; an int is the status of nginx's own page, or of `error_page`."""
 
 
-class Phase(enum.Enum):
+class Phase(enum.IntEnum):
     """nginx's phases, in their order; the log is written in Exchange.finish()."""
 
-    POST_READ = enum.auto()
-    SERVER_REWRITE = enum.auto()
-    FIND_CONFIG = enum.auto()
-    REWRITE = enum.auto()
-    PREACCESS = enum.auto()
-    ACCESS = enum.auto()
-    PRECONTENT = enum.auto()
-    CONTENT = enum.auto()
+    POST_READ = 0
+    SERVER_REWRITE = 1
+    FIND_CONFIG = 2
+    REWRITE = 3
+    PREACCESS = 4
+    ACCESS = 5
+    PRECONTENT = 6
+    CONTENT = 7
 
 
 @dataclass(slots=True)
@@ -107,8 +112,8 @@ class ClientFacts:
 class Reply:
     """What was answered: the head, for $sent_http_*, and octets, heads included."""
 
+    fields: Headers
     status: int = 0
-    fields: Headers = field(default_factory=Headers)
     trailers: Headers | None = None
     head_octets: int = 0
     body_octets: int = 0
@@ -227,7 +232,7 @@ class Request:
         self.cycle = cycle
         self.client = client
         self.http = http
-        self.head = head or RequestHead("", "", (1, 0), Headers())
+        self.head = head or _NO_HEAD
         self.method = self.head.method
         self.server = server
         self.settings: LocationSettings = server.settings
@@ -240,7 +245,7 @@ class Request:
         self.captures = NOTHING_CAPTURED
         self.variables: dict[str, str | None] = {}
         self.started_s = time.time()
-        self.reply = Reply()
+        self.reply = Reply(NO_FIELDS)
         self.limit_rate: int | None = None
         self.output: Sink = NOWHERE
         self.sink: Sink = NOWHERE
@@ -250,7 +255,7 @@ class Request:
         self._ssi: SsiState | None = None
         self.tries: list[UpstreamTry] = []
         self.hold: Hold | None = None
-        self.upstream_fields = Headers()
+        self.upstream_fields = NO_FIELDS
         self.passed_request: RequestHead | None = None
         self.passed_octets: int | None = None
         self.passed_is_chunked = False

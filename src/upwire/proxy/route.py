@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from upwire.conf.model import Config, Location, MatchKind, NameKind, Server
 from upwire.conf.regex import Regex
@@ -36,8 +37,7 @@ class Captures:
 NOTHING_CAPTURED = Captures()
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """The location found for a path, None where the server itself answers.
 
     is_redirect: the path lacks only the slash that ends the location's, so nginx answers 301.

@@ -6,7 +6,8 @@ Pure. Text is latin-1, so that octets round-trip.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from upwire.errors import RemoteProtocolError
 
@@ -20,8 +21,7 @@ _HOST = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A request-target taken apart (RFC 9112 §3.2).
 
     uri: the path that locations are matched with: decoded, without dot segments.
@@ -108,6 +108,7 @@ def has_port(authority: str) -> bool:
     return match is not None and bool(match["port"])
 
 
+@lru_cache(maxsize=256)  # the hosts that are asked are few
 def parse_host(value: str) -> tuple[str, int]:
     """Return the name in a Host value, lower case and without trailing dot, and its port or 0.
 

@@ -11,10 +11,11 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
-from upwire.conf.model import Geo
+from upwire.conf.model import Geo, Map, SplitClients
 from upwire.conf.regex import RegexFailed
+from upwire.proxy.cycle import Cycle
 from upwire.proxy.headers import head_octets
 from upwire.proxy.modules import geo, split_clients, ssl
 from upwire.proxy.modules.auth_basic import read_credentials
@@ -32,33 +33,44 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 def look_up(request: Request, name: str) -> str | None:
     """Return the value of a variable; name is without "$", or the digit of a capture."""
-    if name.isdecimal():
-        return request.captures.get(name)
     if name in request.variables:
         return request.variables[name]
-    config = request.cycle.config
-    if name in config.maps:
-        return _read_map(request, name)
-    if name in config.geos:
-        return _read_geo(request, config.geos[name])
-    if name in config.splits:
-        return split_clients.find_value(request, config.splits[name])
-    reader = READERS.get(name)
-    if reader is not None:
-        return reader(request)
-    for prefix, family_reader in FAMILIES.items():
+    readers = request.cycle.readers or _know_readers(request.cycle)
+    reader = readers.get(name) or _find_family_reader(name)
+    return reader(request) if reader is not None else None
+
+
+def _know_readers(cycle: Cycle) -> dict[str, Reader]:
+    """Let a configuration in use know who reads the variables that have one name."""
+    config, readers = cycle.config, cycle.readers
+    for name in config.set_variables:
+        readers[name] = _find_family_reader(name) or partial(_begin_variable, name)
+    readers |= READERS
+    readers |= {name: partial(_read_split, split) for name, split in config.splits.items()}
+    readers |= {name: partial(_read_geo, table) for name, table in config.geos.items()}
+    readers |= {name: partial(_read_map, name, table) for name, table in config.maps.items()}
+    return readers
+
+
+def _find_family_reader(name: str) -> Reader | None:
+    if name.isdecimal():
+        return lambda request: request.captures.get(name)
+    for prefix, reader in FAMILIES.items():
         if name.startswith(prefix):
-            return family_reader(request, name[len(prefix) :])
-    if name in request.cycle.config.set_variables:
-        if request.settings.uninitialized_variable_warn:
-            request.log("warn", f'using uninitialized "{name}" variable')
-        request.variables[name] = ""
-    return request.variables.get(name)
+            return partial(reader, name[len(prefix) :])
+    return None
 
 
-def _read_map(request: Request, name: str) -> str | None:
+def _begin_variable(name: str, request: Request) -> str:
+    """Return what a variable has before its `set` has run."""
+    if request.settings.uninitialized_variable_warn:
+        request.log("warn", f'using uninitialized "{name}" variable')
+    request.variables[name] = ""
+    return ""
+
+
+def _read_map(name: str, table: Map, request: Request) -> str | None:
     """Return a map's value, found once for each request unless the map is volatile."""
-    table = request.cycle.config.maps[name]
     request.variables[name] = None  # a map that refers to itself finds nothing
     try:
         template, captures = table.find(table.source.render(request.lookup))
@@ -76,7 +88,11 @@ def _read_map(request: Request, name: str) -> str | None:
     return value
 
 
-def _read_geo(request: Request, table: Geo) -> str:
+def _read_split(split: SplitClients, request: Request) -> str | None:
+    return split_clients.find_value(request, split)
+
+
+def _read_geo(table: Geo, request: Request) -> str:
     value = geo.find_value(request, table)
     if not table.volatile:
         request.variables[table.variable] = value
@@ -94,7 +110,7 @@ def _field(headers: Headers, name: str) -> str | None:
     return ("; " if name == "cookie" else ", ").join(values)
 
 
-def _argument(request: Request, name: str) -> str | None:
+def _argument(name: str, request: Request) -> str | None:
     for pair in request.args.split("&"):
         key, equals, value = pair.partition("=")
         if equals and key.lower() == name:
@@ -111,7 +127,7 @@ def _cookie(lines: list[str], name: str) -> str | None:
     return None
 
 
-def _set_cookie(request: Request, name: str) -> str | None:
+def _set_cookie(name: str, request: Request) -> str | None:
     lines = request.upstream_fields.get_all("Set-Cookie")
     return _cookie([line.partition(";")[0] for line in lines], name)
 
@@ -185,7 +201,7 @@ def _proxied(read: Callable[[ProxyHeader], str]) -> Reader:
     return read_header
 
 
-def _proxy_tlv(request: Request, name: str) -> str | None:
+def _proxy_tlv(name: str, request: Request) -> str | None:
     header = request.client.proxied
     value = header.tlv(name) if header is not None else None
     return value.decode("latin-1") if value is not None else None
@@ -330,13 +346,13 @@ CHANGING = frozenset(
 )
 """Those that an answer still changes once its head was sent."""
 
-FAMILIES: dict[str, Callable[[Request, str], str | None]] = {
-    "http_": lambda request, name: _field(request.head.headers, name),
+FAMILIES: dict[str, Callable[[str, Request], str | None]] = {
+    "http_": lambda name, request: _field(request.head.headers, name),
     "arg_": _argument,
     "proxy_protocol_tlv_": _proxy_tlv,
-    "cookie_": lambda request, name: _cookie(request.head.headers.get_all("Cookie"), name),
-    "sent_trailer_": lambda request, name: _field(request.reply.trailers or Headers(), name),
-    "sent_http_": lambda request, name: _field(request.reply.fields, name),
-    "upstream_http_": lambda request, name: _field(request.upstream_fields, name),
+    "cookie_": lambda name, request: _cookie(request.head.headers.get_all("Cookie"), name),
+    "sent_trailer_": lambda name, request: _field(request.reply.trailers or Headers(), name),
+    "sent_http_": lambda name, request: _field(request.reply.fields, name),
+    "upstream_http_": lambda name, request: _field(request.upstream_fields, name),
     "upstream_cookie_": _set_cookie,
 }

@@ -33,6 +33,7 @@ class PeerState:
         "current_weight",
         "effective_weight",
         "fails",
+        "name",
         "peer",
         "requests",
     )
@@ -40,6 +41,7 @@ class PeerState:
     def __init__(self, peer: Peer, address: PeerAddress) -> None:
         self.peer = peer
         self.address = address
+        self.name = str(address)
         self.current_weight = 0
         self.effective_weight = peer.weight
         self.connections = 0
