@@ -76,6 +76,10 @@ class Recorder:
     async def until_told(self, word: str, times: int = 1) -> None:
         await self.until(lambda: self.words().count(word) >= times)
 
+    async def until_heard(self, number: int) -> None:
+        """Wait until so many publications were told of."""
+        await self.until(lambda: len(self.publications) >= number)
+
     def _note(self, word: str, value: object) -> None:
         self.events.append((word, value))
         self._has_news.set()

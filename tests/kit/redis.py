@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as NotThere
+
+from upwire.rooms.redis_home import RedisHome
 
 REDIS = shutil.which("redis-server") or shutil.which("valkey-server")
 WAIT_S = 10.0
@@ -68,6 +71,11 @@ class RedisServer:
             self._process.wait()
             self._process = None
 
+    async def crash(self) -> None:
+        """Kill the server and start it again, while the loop goes on."""
+        await asyncio.to_thread(self.kill)
+        await asyncio.to_thread(self.start)
+
     def pause(self) -> None:
         """Let the server answer nothing, with its connections open."""
         self._signal(signal.SIGSTOP)
@@ -80,9 +88,15 @@ class RedisServer:
         with self.client() as client:
             client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
 
-    def lose_data(self) -> None:
-        """Let the next start find nothing."""
-        shutil.rmtree(self.folder / "appendonlydir", ignore_errors=True)
+    def save_data(self, folder: Path) -> None:
+        """Copy what is on the disk at this moment."""
+        shutil.copytree(self.folder / "appendonlydir", folder)
+
+    def lose_data(self, restored: Path | None = None) -> None:
+        """Let the next start find nothing, or what was saved before."""
+        shutil.rmtree(self.folder / "appendonlydir")
+        if restored is not None:
+            shutil.copytree(restored, self.folder / "appendonlydir")
 
     def _signal(self, number: int) -> None:
         assert self._process is not None
@@ -99,6 +113,21 @@ def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
         yield server
     finally:
         server.kill()
+
+
+@asynccontextmanager
+async def nodes(
+    url: str, number: int = 2, *, presence_ttl_s: float = 60.0, deadline_s: float = 10.0
+) -> AsyncIterator[list[RedisHome]]:
+    """Return the homes of several nodes that share a server."""
+    async with AsyncExitStack() as stack:
+        homes = []
+        for _ in range(number):
+            home = RedisHome(url, presence_ttl_s=presence_ttl_s, deadline_s=deadline_s)
+            stack.push_async_callback(home.close)
+            await home.open()
+            homes.append(home)
+        yield homes
 
 
 def _answers(client: Redis) -> bool:
