@@ -12,6 +12,7 @@ MODULES = (
     "upwire.load._engine",
     "upwire.load._handshakes",
     "upwire.net.relay._engine",
+    "upwire.net.tls._session",
     "upwire.net.websocket._channel",
     "upwire.net.websocket._engine",
     "upwire.net.websocket._link",

@@ -142,6 +142,8 @@ class Tunnel:
         """Say who ended the tunnel, and what has gone through it."""
         relay = self._relay
         first = _describe_side(end.side) if end.cause is Cause.ENDED else end.cause.name.lower()
+        if end.is_truncated:
+            first += " without a closure alert"
         closer = "nobody" if end.closer is None else _describe_side(end.closer)
         return (
             f"tunnel ended by {first}, first Close from {closer}, "

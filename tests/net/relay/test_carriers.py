@@ -1,4 +1,5 @@
-"""What both carriers of a relay do alike, over real sockets: Streams, and the compiled engine."""
+"""What both carriers of a relay do alike, in the clear and over TLS, on real sockets: Streams, and
+the compiled engine."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 from kit.socket_stream import socket_streams
+from kit.tls_stream import tls_streams
 from upwire.errors import LocalProtocolError, StreamError
 from upwire.net.relay import Cause, Relay, RelayEnd, RelayOptions, Side, _engine
 from upwire.net.stream import Stream
@@ -57,19 +59,23 @@ class Tunnel:
 
 @dataclass(frozen=True)
 class Way:
-    """Which carrier, and which sockets."""
+    """Which carrier, which sockets, and over which of them TLS."""
 
     uses_engine: bool
     family: socket.AddressFamily
+    secured: tuple[Side, ...] = ()
 
     @asynccontextmanager
     async def tunnel(
         self, *, buffer_octets: int | None = None, **options: Any
     ) -> AsyncIterator[Tunnel]:
-        made = Tunnel(
-            await socket_streams(self.family, buffer_octets=buffer_octets),
-            await socket_streams(self.family, buffer_octets=buffer_octets),
-        )
+        client = await socket_streams(self.family, buffer_octets=buffer_octets)
+        backend = await socket_streams(self.family, buffer_octets=buffer_octets)
+        if Side.DOWNSTREAM in self.secured:
+            client = await tls_streams(*client)
+        if Side.UPSTREAM in self.secured:
+            backend = await tls_streams(*backend)
+        made = Tunnel(client, backend)
         begins = options.pop("begins", True)
         if begins:
             made.begin(uses_engine=self.uses_engine, **options)
@@ -85,15 +91,24 @@ class Way:
                 stream.abort()
                 await stream.wait_closed()
 
+    def __str__(self) -> str:
+        words = [side.name.lower() for side in self.secured]
+        return "-".join(["engine" if self.uses_engine else "streams", self.family.name, *words])
+
 
 WAYS = [
-    pytest.param(Way(uses_engine, family), id=f"{name}-{family.name}")
-    for uses_engine, name in ((False, "streams"), (True, "engine"))
-    if not uses_engine or _engine.is_available()
-    for family in (socket.AF_INET, socket.AF_UNIX)
+    *(Way(False, family) for family in (socket.AF_INET, socket.AF_UNIX)),
+    Way(False, socket.AF_INET, tuple(Side)),
 ]
-every_way = pytest.mark.parametrize("way", WAYS)
-every_tcp_way = pytest.mark.parametrize("way", WAYS[::2])  # unix sockets are not reset
+if _engine.is_available():
+    WAYS += [Way(True, family) for family in (socket.AF_INET, socket.AF_UNIX)]
+    WAYS += [
+        Way(True, socket.AF_INET, secured)
+        for secured in ((Side.DOWNSTREAM,), (Side.UPSTREAM,), tuple(Side))
+    ]
+TCP_WAYS = [way for way in WAYS if way.family == socket.AF_INET]  # unix sockets are not reset
+every_way = pytest.mark.parametrize("way", WAYS, ids=str)
+every_tcp_way = pytest.mark.parametrize("way", TCP_WAYS, ids=str)
 
 
 async def read_all(stream: Stream) -> bytes:

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.socket_stream import socket_streams
+from kit.tls_stream import tls_streams
 from upwire.errors import StreamError
 from upwire.net.relay import Cause, Relay, RelayEnd, RelayOptions, Side, _engine
 from upwire.net.stream import Stream
@@ -26,7 +27,8 @@ from upwire.wire._codec import build_frame
 DEADLINE_S = 20.0
 KEY = b"\x01\x02\x03\x04"
 ENGINES = [False, True] if _engine.is_available() else [False]
-every_carrier = pytest.mark.parametrize("uses_engine", ENGINES)
+WAYS = [(uses_engine, is_secured) for uses_engine in ENGINES for is_secured in (False, True)]
+every_carrier = pytest.mark.parametrize(("uses_engine", "is_secured"), WAYS)
 few = settings(max_examples=6, deadline=None)
 
 
@@ -51,6 +53,7 @@ flows = st.builds(
     stalls=st.lists(st.integers(0, 8), min_size=1, max_size=8),
 )
 buffers = st.sampled_from([None, 65536])
+records = st.sampled_from([700, 16384])
 
 
 class Ends:
@@ -63,11 +66,16 @@ class Ends:
         self.end: asyncio.Future[RelayEnd] = asyncio.get_running_loop().create_future()
 
     @classmethod
-    async def connect(cls, buffer_octets: int | None, *, uses_engine: bool) -> Ends:
-        made = cls(
-            await socket_streams(socket.AF_INET, buffer_octets=buffer_octets),
-            await socket_streams(socket.AF_INET, buffer_octets=buffer_octets),
-        )
+    async def connect(
+        cls, buffer_octets: int | None, *, uses_engine: bool, record_octets: int | None
+    ) -> Ends:
+        """record_octets: what a record of TLS, on both sides, takes; None: no TLS."""
+        client = await socket_streams(socket.AF_INET, buffer_octets=buffer_octets)
+        backend = await socket_streams(socket.AF_INET, buffer_octets=buffer_octets)
+        if record_octets is not None:
+            client = await tls_streams(*client, record_octets=record_octets)
+            backend = await tls_streams(*backend, record_octets=record_octets)
+        made = cls(client, backend)
         made.relay = Relay(RelayOptions(uses_engine=uses_engine))
         made.relay.start(made._downstream, made._upstream, made.end.set_result)
         return made
@@ -115,13 +123,22 @@ async def send_and_end(stream: Stream, flow: Flow, key: bytes | None) -> None:
 
 @every_carrier
 @few
-@given(up=flows, down=flows, buffer_octets=buffers)
+@given(up=flows, down=flows, buffer_octets=buffers, record_octets=records)
 def test_all_comes_through_both_ways_at_once(
-    uses_engine: bool, up: Flow, down: Flow, buffer_octets: int | None
+    uses_engine: bool,
+    is_secured: bool,
+    up: Flow,
+    down: Flow,
+    buffer_octets: int | None,
+    record_octets: int,
 ) -> None:
     async def main() -> None:
         async with asyncio.timeout(DEADLINE_S):
-            ends = await Ends.connect(buffer_octets, uses_engine=uses_engine)
+            ends = await Ends.connect(
+                buffer_octets,
+                uses_engine=uses_engine,
+                record_octets=record_octets if is_secured else None,
+            )
             _, _, came_down, came_up = await asyncio.gather(
                 send_and_end(ends.client, up, KEY),
                 send_and_end(ends.backend, down, None),
@@ -140,9 +157,15 @@ def test_all_comes_through_both_ways_at_once(
 
 @every_carrier
 @few
-@given(up=flows, down=flows, buffer_octets=buffers, share=st.floats(0, 1))
+@given(up=flows, down=flows, buffer_octets=buffers, record_octets=records, share=st.floats(0, 1))
 def test_a_reset_leaves_a_beginning_of_what_was_sent(
-    uses_engine: bool, up: Flow, down: Flow, buffer_octets: int | None, share: float
+    uses_engine: bool,
+    is_secured: bool,
+    up: Flow,
+    down: Flow,
+    buffer_octets: int | None,
+    record_octets: int,
+    share: float,
 ) -> None:
     """The client is reset when the backend has got a share of what it sends, with all in flow."""
     sent = up.octets(KEY)
@@ -150,7 +173,11 @@ def test_a_reset_leaves_a_beginning_of_what_was_sent(
 
     async def main() -> None:
         async with asyncio.timeout(DEADLINE_S):
-            ends = await Ends.connect(buffer_octets, uses_engine=uses_engine)
+            ends = await Ends.connect(
+                buffer_octets,
+                uses_engine=uses_engine,
+                record_octets=record_octets if is_secured else None,
+            )
             sending = [
                 asyncio.create_task(send(ends.client, up, KEY)),
                 asyncio.create_task(send(ends.backend, down, None)),

@@ -6,6 +6,9 @@ edge-triggered, so that its state is kept here; one scratch buffer serves all, a
 owns a buffer only while it does not take what is for it, during which its peer is not read.
 Everything runs without the GIL, and Python hears of a tunnel only when something is to be decided.
 
+Over TLS a session stands between a connection's octets, which are records then, and the content
+that is counted and passed on.
+
 Cython's pure Python mode; uncompiled, the file can be imported and the engine is not available.
 """
 
@@ -22,7 +25,7 @@ except ModuleNotFoundError:
     from upwire.wire import _cython as cython
 
 if cython.compiled:
-    from cython.cimports.libc.errno import EAGAIN, ECONNRESET, EINTR, ENOMEM, errno
+    from cython.cimports.libc.errno import EAGAIN, ECONNRESET, EINTR, ENOBUFS, ENOMEM, EPROTO, errno
     from cython.cimports.libc.stdlib import free, malloc, realloc
     from cython.cimports.libc.string import memcpy
     from cython.cimports.posix.time import CLOCK_MONOTONIC, clock_gettime, timespec
@@ -48,8 +51,10 @@ if cython.compiled:
         send,
         shutdown,
     )
+    from cython.cimports.upwire.net.tls._session import Session
     from cython.cimports.upwire.wire._frame_counter import FrameCounter
 else:
+    from upwire.net.tls._session import Session
     from upwire.wire._frame_counter import FrameCounter
 
 SCRATCH_OCTETS = 256 * 1024
@@ -60,6 +65,8 @@ Messages of 256 KiB cost 1.4 times as much with 64 KiB, and 1.1 times with 128 K
 
 _SCRATCH = cython.declare(cython.Py_ssize_t, SCRATCH_OCTETS)
 _HELD = cython.declare(cython.Py_ssize_t, 16)  # room in front for a header that is incomplete
+_RECORDS = cython.declare(cython.Py_ssize_t, SCRATCH_OCTETS + 2 * (16384 + 256))
+_RECEIVED = cython.declare(cython.Py_ssize_t, SCRATCH_OCTETS - 2 * (16384 + 256))
 _EVENTS = cython.declare(cython.int, 256)
 _SPIN_LIMIT_S = cython.declare(cython.double, 0.01)  # after which the loop has its turn
 _RECEIVES = cython.declare(cython.int, 2)  # of a connection in a turn, while others wait
@@ -81,7 +88,9 @@ class Connection:
     owner: whatever the caller finds it by.
     has_ended: it sends nothing more; is_done: and all that it sent was passed on, the end as well.
     has_ended_first, has_closed_first: its end, or a Close from it, came before the peer's.
-    error_number: why it was lost; 0 while it was not.
+    is_truncated: its end came without the alert that TLS has for it.
+    session: its TLS, None in the clear.
+    error_number: why it was lost; 0 while it was not. EPROTO: its TLS failed.
     moved_at_s: when it last gave or took an octet, on the clock of `Engine.step()`.
     """
 
@@ -91,6 +100,8 @@ class Connection:
     is_done = cython.declare(cython.bint, visibility="readonly")
     has_ended_first = cython.declare(cython.bint, visibility="readonly")
     has_closed_first = cython.declare(cython.bint, visibility="readonly")
+    is_truncated = cython.declare(cython.bint, visibility="readonly")
+    session = cython.declare(Session, visibility="readonly")
     error_number = cython.declare(cython.int, visibility="readonly")
     moved_at_s = cython.declare(cython.double, visibility="readonly")
     _descriptor: cython.int
@@ -131,6 +142,10 @@ class Connection:
     def waiting_octets(self) -> int:
         """How many octets it has not taken yet."""
         return self._waiting_octets
+
+    def secure(self, session: Session) -> None:
+        """Take what comes for records of a session, and send records; before the first octet."""
+        self.session = session
 
     def take_waiting(self) -> tuple[int, bytes]:
         """Return a duplicate of its descriptor, and the octets for it, which wait no more.
@@ -222,7 +237,8 @@ class Engine:
     spin_s = cython.declare(cython.double, visibility="public")
     _tunnels: set[Connection]  # one connection of each, which refers to the other
     _removed: list[Connection]  # they may stand on a list until the next step is over
-    _scratch: cython.p_uchar
+    _scratch: cython.p_uchar  # content
+    _records: cython.p_uchar  # as they came, or as they will go
     _first_ready: cython.p_void
     _last_ready: cython.p_void
     _noted: cython.p_void
@@ -235,7 +251,8 @@ class Engine:
         self._tunnels = set()
         self._removed = []
         self._scratch = cython.cast(cython.p_uchar, malloc(_HELD + _SCRATCH))
-        if self._scratch == cython.NULL:
+        self._records = cython.cast(cython.p_uchar, malloc(_RECORDS))
+        if self._scratch == cython.NULL or self._records == cython.NULL:
             raise MemoryError
         self.descriptor = epoll_create1(EPOLL_CLOEXEC)
         if self.descriptor < 0:
@@ -243,6 +260,7 @@ class Engine:
 
     def __dealloc__(self) -> None:
         free(self._scratch)
+        free(self._records)
         self.close()
 
     def __len__(self) -> int:
@@ -292,6 +310,21 @@ class Engine:
     def give(self, target: Connection, octets: bytes) -> None:
         """Pass on to target what came from its peer before `add()`."""
         self._pass(target._peer, target, octets, len(octets))
+
+    def give_records(self, source: Connection, records: bytes) -> None:
+        """Pass on what a source sent before `add()` and was not decrypted yet, these the last."""
+        if source.session is None:
+            return
+        self._decrypt(source, source._peer)
+        if source.session.feed(records, len(records)):
+            self._decrypt(source, source._peer)
+        else:
+            self._lose(source, ENOMEM)
+
+    def end(self, target: Connection) -> None:
+        """Say that nothing follows, where TLS has an alert for that and target has not got it."""
+        if not target.error_number and target._peer is not None:
+            self._end_records(target)
 
     def insert(self, target: Connection, frame: bytes, *, is_last: bool) -> None:
         """Send a frame of ours to target, behind the frame that is under way.
@@ -410,25 +443,60 @@ class Engine:
     @cython.nogil
     @cython.exceptval(check=False)
     def _receive(self, source: Connection, target: Connection) -> cython.void:
-        """Receive once, behind what is held of the source, and pass that on."""
+        """Receive once, and pass that on."""
         room: cython.p_uchar = self._scratch + _HELD
-        n: cython.Py_ssize_t = recv(source._descriptor, room, _SCRATCH, MSG_DONTWAIT)
+        limit: cython.Py_ssize_t = _SCRATCH
+        n: cython.Py_ssize_t
+        if source.session is not None:
+            room = self._records
+            limit = _RECEIVED
+        n = recv(source._descriptor, room, limit, MSG_DONTWAIT)
         if n > 0:
             source.moved_at_s = self._now_s
-            source._is_readable = n == _SCRATCH or source._is_ending
-            room -= source._held_octets
-            memcpy(room, source._held, source._held_octets)
-            n += source._held_octets
-            source._held_octets = 0
-            self._pass(source, target, room, n)
+            source._is_readable = n == limit or source._is_ending
+            if source.session is None:
+                self._take(source, target, n)
+            elif source.session.feed(room, n):
+                self._decrypt(source, target)
+            else:
+                self._lose(source, ENOMEM)
         elif n == 0:
             source._is_readable = False
             if not source.error_number:
+                if source.session is not None and not source.has_ended:
+                    source.is_truncated = True
                 self._end(source, target)
         elif errno != EINTR:
             source._is_readable = False
             if errno != EAGAIN:
                 self._lose(source, errno)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _decrypt(self, source: Connection, target: Connection) -> cython.void:
+        """Pass on the content of what its session was fed with; answer what is TLS's own."""
+        n: cython.Py_ssize_t
+        while source.session.has_input():
+            n = source.session.decrypt(self._scratch + _HELD, _SCRATCH)
+            if n > 0:
+                self._take(source, target, n)
+        self._give_output(source)
+        if source.session.has_failed:
+            self._lose(source, EPROTO)
+        elif source.session.has_ended and not source.has_ended:
+            self._end(source, target)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _take(self, source: Connection, target: Connection, n: cython.Py_ssize_t) -> cython.void:
+        """Pass on what is held of the source, and n octets in the scratch."""
+        first: cython.p_uchar = self._scratch + _HELD - source._held_octets
+        memcpy(first, source._held, source._held_octets)
+        n += source._held_octets
+        source._held_octets = 0
+        self._pass(source, target, first, n)
 
     @cython.cfunc
     @cython.nogil
@@ -483,7 +551,10 @@ class Engine:
     def _note_done(self, source: Connection, target: Connection) -> cython.void:
         if source.has_ended and not source.is_done and not target._waiting_octets:
             source.is_done = True
-            shutdown(target._descriptor, SHUT_WR)  # of one that is lost it fails, and may
+            if target.session is None:
+                shutdown(target._descriptor, SHUT_WR)  # of one that is lost it fails, and may
+            else:
+                self._end_records(target)
             self._note(source)
 
     @cython.cfunc
@@ -502,7 +573,45 @@ class Engine:
     def _give(
         self, target: Connection, octets: cython.p_const_uchar, n: cython.Py_ssize_t
     ) -> cython.void:
-        """Send octets, and keep those that target does not take now."""
+        """Send octets, over TLS their records, and keep those that target does not take now."""
+        filled: cython.Py_ssize_t
+        if target.session is None:
+            self._give_octets(target, octets, n)
+            return
+        while n > 0 and not target.error_number:
+            filled = target.session.encrypt(octets, n, self._records, _RECORDS)
+            octets += target.session.taken_octets
+            n -= target.session.taken_octets
+            self._give_octets(target, self._records, filled)
+            if target.session.has_failed:
+                self._lose(target, EPROTO)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _give_output(self, connection: Connection) -> cython.void:
+        """Send what its session has to say beside content, unless it takes nothing of that."""
+        n: cython.Py_ssize_t = connection.session.take_output(self._records, _RECORDS)
+        while n > 0:
+            self._give_octets(connection, self._records, n)
+            if connection._waiting_octets > 2 * _RECORDS:
+                self._lose(connection, ENOBUFS)
+            n = connection.session.take_output(self._records, _RECORDS)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _end_records(self, target: Connection) -> cython.void:
+        if target.session is not None:
+            target.session.end()
+            self._give_output(target)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _give_octets(
+        self, target: Connection, octets: cython.p_const_uchar, n: cython.Py_ssize_t
+    ) -> cython.void:
         sent: cython.Py_ssize_t = 0
         if not target._waiting_octets:
             sent = self._send(target, octets, n)

@@ -40,12 +40,15 @@ class RelayEnd:
     where it was idle.
     error: what was lost, where the cause is LOST.
     closer: who sent the first Close frame; None where nobody did, or the relay itself.
+    is_truncated: that side ended its direction without the alert that TLS has for it, so that
+    anybody on the way may have done so (RFC 8446 §6.1).
     """
 
     cause: Cause
     side: Side | None = None
     error: StreamError | None = None
     closer: Side | None = None
+    is_truncated: bool = False
 
 
 class Observer(Protocol):
@@ -87,3 +90,6 @@ class Carrier(Protocol):
 
     def first_to_close(self) -> Side | None:
         """Return the side whose Close frame passed first; None while none has."""
+
+    def is_truncated(self, side: Side) -> bool:
+        """Whether a side's end came without the alert that TLS has for it."""

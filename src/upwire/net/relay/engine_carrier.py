@@ -1,7 +1,8 @@
 """Carries a tunnel's octets with the compiled engine, which the asyncio loop drives.
 
-The engine gets the sockets for good: the Streams and their transports go, and of an idle tunnel
-little more is left than what the engine and the relay have to know.
+The engine gets the sockets for good, and OpenSSL's objects with them: the Streams and their
+transports go, and of an idle tunnel little more is left than what the engine and the relay have
+to know.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from upwire.errors import StreamError
 from upwire.net.relay import _engine
 from upwire.net.relay.carrier import Observer, Side
 from upwire.net.stream import CLOSE_TIMEOUT_S, Stream
+from upwire.net.tls.transport import TlsTransport, describe_code
 from upwire.wire._frame_counter import FrameCounter
 
 
@@ -42,31 +44,35 @@ class EngineCarrier:
         self._streams: tuple[Stream, ...] = streams
         try:
             self._downstream, self._upstream = (
-                _engine.Connection(stream.lend(), counter, self)
+                _engine.Connection(_lender_of(stream).lend(), counter, self)
                 for stream, counter in zip(streams, counters, strict=True)
             )
             self._driver.add(self._downstream, self._upstream)
         except OSError:
             for stream in streams:
-                stream.take_back()
+                _lender_of(stream).take_back()
             self._driver.leave_if_unused()
             raise
 
     @staticmethod
     def can_carry(downstream: Stream, upstream: Stream) -> bool:
         """Whether the engine is there, and both Streams can lend their sockets."""
-        return _engine.is_available() and downstream.can_lend and upstream.can_lend
+        lenders = _lender_of(downstream), _lender_of(upstream)
+        return _engine.is_available() and all(lender.can_lend for lender in lenders)
 
     def start(self) -> None:
         """Begin, with what both Streams have already read; of them nothing is kept."""
         downstream, upstream = self._streams
         self._streams = ()
-        self._driver.give(self._upstream, downstream.give_up())
-        self._driver.give(self._downstream, upstream.give_up())
+        from_downstream = _take_over(downstream, self._downstream)
+        from_upstream = _take_over(upstream, self._upstream)
+        self._driver.give(self._downstream, self._upstream, *from_downstream)
+        self._driver.give(self._upstream, self._downstream, *from_upstream)
 
     def stop(self) -> None:
         """Close both connections, each behind what it has not taken yet."""
         for connection in (self._downstream, self._upstream):
+            self._driver.end(connection)
             if connection.waiting_octets and not connection.error_number:
                 _send_last(connection)
         self.abort()
@@ -97,6 +103,11 @@ class EngineCarrier:
             return Side.DOWNSTREAM
         return Side.UPSTREAM if self._upstream.has_closed_first else None
 
+    def is_truncated(self, side: Side) -> bool:
+        """Whether a side's end came without the alert that TLS has for it."""
+        ended = self._downstream if side is Side.DOWNSTREAM else self._upstream
+        return bool(ended.is_truncated)
+
     def note_news(self, connection: _engine.Connection) -> None:
         """Pass on what the engine found."""
         side = Side.DOWNSTREAM if connection is self._downstream else Side.UPSTREAM
@@ -105,8 +116,30 @@ class EngineCarrier:
         if connection.is_done:
             self._observer.note_end(side, can_go_on=True)
         if connection.error_number:
-            error = StreamError(os.strerror(connection.error_number), doing="relaying")
+            error = StreamError(_describe_loss(connection), doing="relaying")
             self._observer.note_loss(side, None if connection.has_ended else error)
+
+
+def _lender_of(stream: Stream) -> Stream | TlsTransport:
+    """Return who lends the socket of a Stream: its TLS, if that is ours."""
+    transport = stream.transport
+    return transport if isinstance(transport, TlsTransport) else stream
+
+
+def _take_over(stream: Stream, connection: _engine.Connection) -> tuple[bytes, bytes]:
+    """Let a connection go on for a Stream; return content that it has read, and its records."""
+    transport = stream.transport
+    records = b""
+    if isinstance(transport, TlsTransport):
+        session, records = transport.give_up()
+        connection.secure(session)
+    return stream.give_up(), records
+
+
+def _describe_loss(connection: _engine.Connection) -> str:
+    if connection.session is not None and connection.session.has_failed:
+        return describe_code(connection.session.error_code)
+    return os.strerror(connection.error_number)
 
 
 class _LastOctets:
@@ -169,9 +202,19 @@ class _Driver:
         """Have the engine watch for another event for so long."""
         self._engine.spin_s = spin_s
 
-    def give(self, target: _engine.Connection, octets: bytes) -> None:
-        self._engine.give(target, octets)
+    def give(
+        self,
+        source: _engine.Connection,
+        target: _engine.Connection,
+        content: bytes,
+        records: bytes,
+    ) -> None:
+        self._engine.give(target, content)
+        self._engine.give_records(source, records)
         self._schedule()
+
+    def end(self, target: _engine.Connection) -> None:
+        self._engine.end(target)
 
     def insert(self, target: _engine.Connection, frame: bytes, *, is_last: bool) -> None:
         self._engine.insert(target, frame, is_last=is_last)

@@ -153,14 +153,14 @@ class Relay:
         """Take from the carrier that a side sends nothing more."""
         assert self._carrier is not None
         if not can_go_on or self._ended is side.opposite:
-            self._finish(RelayEnd(Cause.ENDED, self._carrier.first_to_end()))
+            self._finish(self._ended_by(self._carrier.first_to_end() or side))
         self._ended = side
 
     def note_loss(self, side: Side, error: StreamError | None) -> None:
         """Take from the carrier that a connection is gone."""
         assert self._carrier is not None
         if error is None:
-            self._finish(RelayEnd(Cause.ENDED, self._carrier.first_to_end() or side))
+            self._finish(self._ended_by(self._carrier.first_to_end() or side))
         else:
             self._finish(RelayEnd(Cause.LOST, side, error))
 
@@ -233,6 +233,10 @@ class Relay:
             with contextlib.suppress(OSError):  # no descriptor is left: the Streams need no more
                 return EngineCarrier(self, streams, counters, spin_s=self._options.spin_s)
         return StreamCarrier(self, streams, counters)
+
+    def _ended_by(self, side: Side) -> RelayEnd:
+        assert self._carrier is not None
+        return RelayEnd(Cause.ENDED, side, is_truncated=self._carrier.is_truncated(side))
 
     def _make_counter(self) -> FrameCounter:
         return FrameCounter(

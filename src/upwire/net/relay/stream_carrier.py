@@ -1,4 +1,4 @@
-"""Carries a tunnel's octets from Stream to Stream: over TLS, and where nothing is compiled."""
+"""Carries a tunnel's octets from Stream to Stream, where nothing is compiled or to be lent."""
 
 from __future__ import annotations
 
@@ -60,6 +60,10 @@ class StreamCarrier:
     def first_to_close(self) -> Side | None:
         """Return the side whose Close frame passed first."""
         return self._first_to_close
+
+    def is_truncated(self, side: Side) -> bool:
+        """Whether a side's end came without the alert that TLS has for it."""
+        return self._directions[side].is_truncated
 
     def note_end(self, side: Side) -> None:
         """Take from a direction that it has ended."""
@@ -130,6 +134,10 @@ class _Direction:
             self._is_closing = is_last
             if not self._counter.remaining:
                 self._send_inserts()
+
+    @property
+    def is_truncated(self) -> bool:
+        return self._source.is_truncated
 
     def last_moved_at_s(self) -> float:
         """A target that holds its source up, but took octets since the last look, is not idle."""

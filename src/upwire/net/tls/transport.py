@@ -14,6 +14,7 @@ from OpenSSL import SSL
 
 from upwire.errors import StreamError
 from upwire.net.stream import Stream
+from upwire.net.tls import _session
 
 RECORD_OCTETS = 16384
 """The most content that one record carries (RFC 8446 §5.1)."""
@@ -50,6 +51,13 @@ def describe(error: SSL.Error) -> str:
     if isinstance(error, SSL.SysCallError):
         return "unexpected end"
     return f"SSL: {' '.join(reasons)}" if reasons else "SSL"
+
+
+def describe_code(code: int) -> str:
+    """Return OpenSSL's reason of a number that it gave, as `describe()` does."""
+    lib, ffi = SSL._lib, SSL._ffi  # type: ignore[attr-defined]  # private to pyOpenSSL
+    words = (lib.ERR_lib_error_string(code), ffi.NULL, lib.ERR_reason_error_string(code))
+    return describe(SSL.Error([tuple("" if not w else ffi.string(w).decode() for w in words)]))
 
 
 class TlsTransport(asyncio.Transport):
@@ -94,6 +102,31 @@ class TlsTransport(asyncio.Transport):
         self._header = b""  # the beginning of a record's, of which the rest has not come
         self._left_octets = 0  # of a record that has begun to come
         self._whole_records = 0  # that OpenSSL has not been asked for
+
+    @property
+    def can_lend(self) -> bool:
+        """Whether `lend()` may be called: both directions are open, and nothing waits to be sent.
+
+        Whoever borrows needs a `Session` of the connection's.
+        """
+        is_open = not (self._is_closing or self._has_ended or self._is_eof)
+        return _session.is_available() and is_open and self._stream.can_lend
+
+    def lend(self) -> int:
+        """Lend the socket below, as `Stream.lend()` does."""
+        return self._stream.lend()
+
+    def take_back(self) -> None:
+        """Read and write again."""
+        self._stream.take_back()
+
+    def give_up(self) -> tuple[_session.Session, bytes]:
+        """Leave the connection to whoever borrowed the socket; return what speaks TLS from now on,
+        and the records that came and were not decrypted.
+        """
+        self._is_closing = True
+        session = _session.Session(self._connection, self._record_octets)
+        return session, self._stream.give_up()
 
     @property
     def connection(self) -> SSL.Connection:
@@ -249,7 +282,7 @@ class TlsTransport(asyncio.Transport):
     # Between the two.
 
     def _go_on(self) -> None:
-        if not self._is_reading_paused:
+        if not self._is_reading_paused and not self._is_closing:
             self._decrypt()
             if not self._is_reading_paused:
                 self._stream.resume()
