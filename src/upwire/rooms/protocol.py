@@ -59,7 +59,8 @@ class Join:
 
     history: so many of the latest publications are wanted. since: or rather all behind here.
     presence: who is in the room is wanted, and who comes and goes.
-    window: so many publications may be on their way; 0 for any number.
+    window: so many publications may be on their way, 0 for any number; None: none are
+    acknowledged.
     """
 
     room: str
@@ -67,7 +68,7 @@ class Join:
     history: int = 0
     since: Position | None = None
     presence: bool = False
-    window: int = 0
+    window: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +248,7 @@ def _read_object(text: str) -> Fields:
         message = _load(text)
         encode(message)
     except ValueError as error:
-        raise CommandRefused("bad_request", f"the message is no JSON of ours: {error}") from None
+        raise CommandRefused("bad_request", f"the message is no JSON: {error}") from None
     if not isinstance(message, dict):
         raise CommandRefused("bad_request", "the message is no JSON object")
     return message
@@ -304,6 +305,10 @@ def _optional_position(fields: Fields) -> Position | None:
     return None if fields.get("since") is None else _position(fields)
 
 
+def _optional_window(fields: Fields) -> int | None:
+    return None if fields.get("window") is None else _count(fields, "window", most=WINDOW_MAX)
+
+
 def _read_join(fields: Fields) -> Join:
     return Join(
         room=_text(fields, "room"),
@@ -311,7 +316,7 @@ def _read_join(fields: Fields) -> Join:
         history=_count(fields, "history", 0, HISTORY_MAX),
         since=_optional_position(fields),
         presence=_flag(fields, "presence"),
-        window=_count(fields, "window", 0, WINDOW_MAX),
+        window=_optional_window(fields),
     )
 
 
@@ -319,7 +324,7 @@ def _read_update(fields: Fields) -> Update:
     return Update(
         room=_text(fields, "room"),
         info=_info(fields) if "info" in fields else None,
-        window=_count(fields, "window", most=WINDOW_MAX) if "window" in fields else None,
+        window=_optional_window(fields),
     )
 
 
