@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from upwire.rooms.browsers import browser_handler, client_script
 from upwire.rooms.events import (
     Encoder,
     Event,
@@ -24,11 +25,15 @@ from upwire.rooms.limits import OutboxLimits, RoomLimits, SlowPolicy
 from upwire.rooms.memory import MemoryHome
 from upwire.rooms.metrics import RoomsMetrics
 from upwire.rooms.permissions import Action, May
+from upwire.rooms.protocol import CommandRefused
 from upwire.rooms.room import Room
 from upwire.rooms.rooms import Rooms
+from upwire.rooms.session import BrowserLimits
 
 __all__ = [
     "Action",
+    "BrowserLimits",
+    "CommandRefused",
     "Encoder",
     "Event",
     "History",
@@ -51,4 +56,6 @@ __all__ = [
     "Rooms",
     "RoomsMetrics",
     "SlowPolicy",
+    "browser_handler",
+    "client_script",
 ]
