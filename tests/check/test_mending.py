@@ -98,6 +98,36 @@ def test_a_location_of_all_requests_gets_a_map_where_there_is_room(before: str, 
     assert mend_text(mended) == mended
 
 
+@pytest.mark.parametrize("line", ["", "proxy_set_header Connection $http_connection;"])
+@pytest.mark.parametrize(("path", "value"), [("/", "$connection_upgrade"), ("/ws", '"upgrade"')])
+def test_a_connection_of_all_requests_gets_a_map(line: str, path: str, value: str) -> None:
+    location = f"location {path} {{ proxy_set_header Upgrade $http_upgrade; {line}"
+    text = (
+        f"events {{ }}\nhttp {{\nserver {{ {location}\nproxy_pass http://127.0.0.1:1; }} }}\n}}\n"
+    )
+    mended = mend_text(text)
+    assert f"proxy_set_header Connection {value};" in mended
+    assert not {"F02", "F05", "F08", "F09"} & {one.fault for one in judge_text(mended).findings}
+    with_map = mend_text(text.replace("http {", f"http {{ {_MAP % 'mine'}"))
+    assert "proxy_set_header Connection $mine;" in with_map
+
+
+@pytest.mark.parametrize(
+    ("listens", "value"),
+    [
+        ("listen 80;", "$host"),
+        ("listen 8443 ssl; listen 443 ssl;", "$host"),
+        ("listen [::]:8000;", "$http_host"),
+        ("", "$http_host"),
+    ],
+)
+def test_host_has_the_port_where_clients_write_it(listens: str, value: str) -> None:
+    mended = mend_text(
+        f"server {{ {listens} location /ws {{ proxy_pass http://127.0.0.1:1; }} }}\n"
+    )
+    assert f"proxy_set_header Host {value};" in mended
+
+
 def test_http_in_which_all_is_included_gets_no_map() -> None:
     texts = {PLACE: "events { }\nhttp { include s; }\n", "s": f"server {{ listen 80;\n{_ROOT}}}\n"}
 

@@ -92,7 +92,7 @@ def test_values_are_those_of_the_innermost_block_that_has_any() -> None:
     (place,) = site.places
     assert (place.value("a"), place.value("b"), place.value("c")) == (None, "inner, second", "")
     assert [line.args for line in place.hidden("proxy_set_header")] == [("A", "outer")]
-    assert place.hidden("proxy_read_timeout") == []
+    assert place.hidden("proxy_read_timeout") == ()
     assert (place.time_s("proxy_read_timeout"), place.time_s("send_timeout")) == (300.0, 60.0)
     assert not place.flag("proxy_buffering")
 

@@ -49,7 +49,8 @@ def check_access(site: Site) -> Iterator[Finding]:
     for place in site.websockets:
         if not (place.shows("allow") and place.shows("deny")):
             continue
-        rules = next((own for level in place.levels if (own := _access_rules(level.lines))), [])
+        lines = next((one.lines for one in place.levels if one.own("allow") or one.own("deny")), ())
+        rules = _access_rules(lines)
         satisfy = place.one("satisfy")
         is_only = satisfy is None or satisfy.args != ("any",)
         if rules and rules[0].name == "deny" and rules[0].args == ("all",) and is_only:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from upwire.conf.audit.edits import insert_lines, quote, replace_argument, text_of
 from upwire.conf.audit.finding import Edit, Finding, Severity
-from upwire.conf.audit.sent_fields import entry_of, is_for_websockets
+from upwire.conf.audit.sent_fields import MAP, connection_value, host_variable
 from upwire.conf.audit.site import Evidence, Place, Site, octets_of, show
 from upwire.conf.audit.words import is_masked
 from upwire.conf.syntax import Directive
@@ -17,10 +17,8 @@ _LINES = (
     "proxy_http_version 1.1;",
     "proxy_set_header Upgrade $http_upgrade;",
     "proxy_set_header Connection {connection};",
-    "proxy_set_header Host $http_host;",
+    "proxy_set_header Host {host};",
 )
-_VARIABLE = "$connection_upgrade"
-_MAP = f"map $http_upgrade {_VARIABLE} {{ default upgrade; '' ''; }}"
 _HANDSHAKE_FIELDS = ("sec-websocket-key", "sec-websocket-version")
 _NEGOTIATED_FIELDS = ("sec-websocket-protocol", "sec-websocket-extensions")
 
@@ -28,7 +26,7 @@ _NEGOTIATED_FIELDS = ("sec-websocket-protocol", "sec-websocket-extensions")
 def check_lost_upgrade(site: Site) -> Iterator[Finding]:
     """F01, F04: Upgrade and Connection do not reach the backend."""
     shown = [place for place in site.proxied if place.shows("proxy_set_header")]
-    suspects = [
+    suspects: Sequence[Place] = [
         place
         for place in shown
         if Evidence.NONE < place.evidence < Evidence.SET
@@ -45,7 +43,7 @@ def check_lost_upgrade(site: Site) -> Iterator[Finding]:
             yield _lost(place, site)
 
 
-def _front_door(site: Site) -> list[Place]:
+def _front_door(site: Site) -> Sequence[Place]:
     """Return where a WebSocket would arrive first in a file that speaks of none."""
     roots = [place for place in site.proxied if place.is_root]
     return (roots or site.proxied)[:1]
@@ -53,7 +51,7 @@ def _front_door(site: Site) -> list[Place]:
 
 def _has_better(site: Site, place: Place) -> bool:
     """Whether a root is suspected for its server's name alone, and another location passes on."""
-    return place.is_root and any(other.server == place.server for other in site.websockets)
+    return place.is_root and any(other.evidence is Evidence.SET for other in site.beside(place))
 
 
 def _hides_upgrade(place: Place) -> bool:
@@ -88,9 +86,11 @@ def _lost(place: Place, site: Site) -> Finding:
     version = site.http_version(place)
     named = place.evidence is Evidence.NAMED
     present = {line.args[0].lower() for line in place.effective("proxy_set_header") if line.args}
-    connection, edits = _connection(place, site)
+    connection, edits = connection_value(place, site)
     lines = [
-        line.format(connection=connection) for line in _LINES if not _is_there(line, present, place)
+        line.format(connection=connection, host=host_variable(place))
+        for line in _LINES
+        if not _is_there(line, present, place)
     ]
     return Finding(
         "F01",
@@ -104,33 +104,9 @@ def _lost(place: Place, site: Site) -> Finding:
             "both are hop-by-hop fields (RFC 9110 §7.6.1), which nginx sends on only if told so",
             *(() if named else ("no location of this file passes a WebSocket on",)),
         ),
-        "\n".join((*(f"{_MAP}  # in http" for _ in edits), *lines)),
+        "\n".join((*(f"{MAP}  # in http" for _ in edits), *lines)),
         (*edits, *insert_lines(at, lines)),
     )
-
-
-def _connection(place: Place, site: Site) -> tuple[str, tuple[Edit, ...]]:
-    """Return what Connection is to be set to, and the map of it where the file has none yet.
-
-    "upgrade" where all requests are WebSockets', or the file shows no http block for a map.
-    """
-    table = next(filter(_is_map_of_upgrade, site.http), None)
-    if is_for_websockets(place):
-        return '"upgrade"', ()
-    if table is not None:
-        return table.args[1], ()
-    files = {line.file for line in site.top if line.name == "http"}
-    first = next((line for line in site.http if line.file in files), None)
-    if first is None or site.map_of(_VARIABLE) is not None:
-        return '"upgrade"', ()
-    return _VARIABLE, insert_lines(first, [_MAP])
-
-
-def _is_map_of_upgrade(line: Directive) -> bool:
-    if line.name != "map" or line.args[:1] != ("$http_upgrade",) or len(line.args) != 2:
-        return False
-    default = entry_of(line, "default")
-    return default is not None and default.args == ("upgrade",) and entry_of(line, "") is not None
 
 
 def _is_there(line: str, present: set[str], place: Place) -> bool:
@@ -148,13 +124,17 @@ def check_half(site: Site) -> Iterator[Finding]:
         upgrade, connection = place.value("upgrade"), place.value("connection")
         if upgrade and connection is None:
             at = place.fields("upgrade")[0]
-            line = 'proxy_set_header Connection "upgrade";'
-            yield _half(at, "Connection", "`Connection: close`", line, insert_lines(at, [line]))
+            value, edits = connection_value(place, site)
+            line = f"proxy_set_header Connection {value};"
+            edits += insert_lines(at, [line])
+            yield _half(at, "Connection", "`Connection: close`", line, edits)
         elif upgrade and connection is not None and _names_no_upgrade(connection):
             at = place.fields("connection")[0]
             seen = f"`Connection: {connection}`" if connection else "no Connection"
-            line = 'proxy_set_header Connection "upgrade";'
-            yield _half(at, "Connection", seen, line, replace_argument(at, 1, '"upgrade"'))
+            value, edits = connection_value(place, site)
+            line = f"proxy_set_header Connection {value};"
+            edits += replace_argument(at, 1, value)
+            yield _half(at, "Connection", seen, line, edits)
         elif upgrade is None and (connection or "").lower() == "upgrade":
             at = place.fields("connection")[0]
             line = "proxy_set_header Upgrade $http_upgrade;"
@@ -234,8 +214,8 @@ def check_smuggling(site: Site) -> Iterator[Finding]:
 
 
 def _guards(site: Site, place: Place) -> Iterator[Directive]:
-    for other in site.proxied:
-        if other is place or other.server != place.server or other.passes is None:
+    for other in site.beside(place):
+        if other is place or other.passes is None:
             continue
         if place.passes is None or _same_backend(place.passes, other.passes):
             for name in ("deny", "auth_basic", "auth_request", "internal"):

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 from upwire.conf.audit.edits import insert_lines, replace_argument
 from upwire.conf.audit.finding import Finding, Severity
+from upwire.conf.audit.sent_fields import host_variable, odd_port
 from upwire.conf.audit.site import Evidence, Place, Site, authority, octets_of, show
 from upwire.conf.cidr import parse_cidr
-from upwire.conf.syntax import Directive
 
 _SECURITY, _WARNING, _NOTE = Severity.SECURITY, Severity.WARNING, Severity.NOTE
-_DEFAULT_PORTS = ("80", "443")
 _HOST_NAMES = ("$host", "$server_name", "$hostname")
 _SCHEME_FIELDS = (
     *("x-forwarded-proto", "forwarded", "x-forwarded-ssl", "x-forwarded-scheme", "x-scheme"),
@@ -29,7 +28,7 @@ def check_host(site: Site) -> Iterator[Finding]:
         if not lines and not (place.shows("proxy_set_header") and _is_own_backend(site, place)):
             continue
         if not lines:
-            line = "proxy_set_header Host $http_host;"
+            line = f"proxy_set_header Host {host_variable(place)};"
             own = place.effective("proxy_set_header")[-1]
             yield Finding(
                 "F50",
@@ -43,7 +42,7 @@ def check_host(site: Site) -> Iterator[Finding]:
                 line,
                 insert_lines(own, [line]),
             )
-        elif lines[0].args[1] in _HOST_NAMES and (port := _odd_port(place)) is not None:
+        elif lines[0].args[1] in _HOST_NAMES and (port := odd_port(place)) is not None:
             yield Finding(
                 "F51",
                 _NOTE,
@@ -64,23 +63,6 @@ def _is_own_backend(site: Site, place: Place) -> bool:
     url = passed.args[0] if passed is not None and passed.args else ""
     is_foreign = url.startswith("https://") and "." in authority(url).rstrip("0123456789.:")
     return not is_foreign or site.upstream_of(place) is not None
-
-
-def _odd_port(place: Place) -> Directive | None:
-    """Return a `listen` on a port that browsers write out, where the server has no other."""
-    server = place.server
-    listens = server.own("listen") if server is not None else []
-    ports = [_port(line) for line in listens if line.args]
-    if not ports or any(not port.isdigit() or port in _DEFAULT_PORTS for port in ports):
-        return None
-    return listens[0]
-
-
-def _port(listen: Directive) -> str:
-    address = listen.args[0]
-    if ":" in address and not address.endswith("]"):
-        return address.rpartition(":")[2]
-    return address if address.isdigit() else _DEFAULT_PORTS[0]
 
 
 def check_origin(site: Site) -> Iterator[Finding]:

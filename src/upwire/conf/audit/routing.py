@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from upwire.conf.audit.edits import replace_argument
 from upwire.conf.audit.finding import Finding, Severity
 from upwire.conf.audit.peer_names import is_literal
+from upwire.conf.audit.sent_fields import is_for_websockets
 from upwire.conf.audit.site import Evidence, Kind, Level, Place, Site, authority, octets_of, show
 from upwire.conf.audit.words import names_websockets
 from upwire.conf.regex import Regex, RegexFailed
@@ -59,6 +60,8 @@ def check_slash_redirect(site: Site) -> Iterator[Finding]:
             continue
         if block is None or "socket.io" in pattern or _has_exact(site, place, pattern[:-1]):
             continue
+        if not is_for_websockets(place) or site.is_spare(place):
+            continue
         yield Finding(
             "F31",
             _NOTE,
@@ -73,8 +76,7 @@ def check_slash_redirect(site: Site) -> Iterator[Finding]:
 
 def _has_exact(site: Site, place: Place, path: str) -> bool:
     return any(
-        other.server == place.server and other.pattern == path and other.modifier in ("=", "", "^~")
-        for other in site.places
+        other.pattern == path and other.modifier in ("=", "", "^~") for other in site.beside(place)
     )
 
 
@@ -83,7 +85,7 @@ def check_regex_first(site: Site) -> Iterator[Finding]:
     for place in _meant(site):
         if place.modifier != "" or place.is_root or len(place.levels) < 2:
             continue
-        for other in site.places:
+        for other in site.beside(place):
             if other.levels[1:] != place.levels[1:] or other.modifier not in ("~", "~*"):
                 continue
             taken = next((uri for uri in _samples(place.pattern) if _matches(other, uri)), None)

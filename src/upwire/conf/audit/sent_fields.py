@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from upwire.conf.audit.edits import insert_lines, replace_argument, text_of
-from upwire.conf.audit.finding import Finding, Severity
+from upwire.conf.audit.finding import Edit, Finding, Severity
 from upwire.conf.audit.site import Place, Site, octets_of, show
 from upwire.conf.audit.words import is_masked
 from upwire.conf.syntax import Directive
 
 _WARNING, _SECURITY, _NOTE = Severity.WARNING, Severity.SECURITY, Severity.NOTE
 _HTTP_1_1_DEFAULT_SINCE = (1, 29, 7)
+_DEFAULT_PORTS = ("80", "443")
+_VARIABLE = "$connection_upgrade"
+MAP = f"map $http_upgrade {_VARIABLE} {{ default upgrade; '' ''; }}"
+"""What gives Connection its value for handshakes and for all other requests."""
 
 
 def check_connection_value(site: Site) -> Iterator[Finding]:
@@ -33,6 +37,7 @@ def check_connection_value(site: Site) -> Iterator[Finding]:
                     "proxy_set_header Connection $connection_upgrade;",
                 )
             if value == "$http_connection":
+                mended, edits = connection_value(place, site)
                 yield Finding(
                     "F09",
                     _SECURITY,
@@ -42,8 +47,8 @@ def check_connection_value(site: Site) -> Iterator[Finding]:
                     "Firefox's `keep-alive, Upgrade` fails with backends that compare the whole "
                     "value; `Connection: close, X-Real-IP` lets a client drop what you add",
                     (),
-                    'proxy_set_header Connection "upgrade";',
-                    replace_argument(at, 1, '"upgrade"'),
+                    f"proxy_set_header Connection {mended};",
+                    edits + replace_argument(at, 1, mended),
                 )
 
 
@@ -140,6 +145,60 @@ def check_repeated_fields(site: Site) -> Iterator[Finding]:
                 tuple(f"{show(line.position)}: {text_of(line)}" for line in lines[:-1]),
                 "keep one of them",
             )
+
+
+def connection_value(place: Place, site: Site) -> tuple[str, tuple[Edit, ...]]:
+    """Return what Connection is to be set to, and the map of it where the file has none yet.
+
+    The variable of a map that is there; "upgrade" where all requests are WebSockets', or the file
+    shows no http block for a map.
+    """
+    table = next((line for line in site.http if _is_map_of_upgrade(line)), None)
+    if table is not None:
+        return table.args[1], ()
+    files = {line.file for line in site.top if line.name == "http"}
+    first = next((line for line in site.http if line.file in files), None)
+    if is_for_websockets(place) or first is None or site.map_of(_VARIABLE) is not None:
+        return '"upgrade"', ()
+    return _VARIABLE, insert_lines(first, [MAP])
+
+
+def _is_map_of_upgrade(line: Directive) -> bool:
+    if line.name != "map" or line.args[:1] != ("$http_upgrade",) or len(line.args) != 2:
+        return False
+    default = entry_of(line, "default")
+    says_upgrade = default is not None and default.args[:1] == ("upgrade",)
+    return says_upgrade and entry_of(line, "") is not None
+
+
+def host_variable(place: Place) -> str:
+    """Return the variable that has the client's Host as browsers write it into Origin.
+
+    $host, which is checked, on ports that they leave out; $http_host elsewhere, with its port.
+    """
+    ports = _listening_ports(place)
+    return "$host" if any(port in _DEFAULT_PORTS for port in ports) else "$http_host"
+
+
+def odd_port(place: Place) -> Directive | None:
+    """Return a `listen` on a port that browsers write out, where the server has no other."""
+    ports = _listening_ports(place)
+    if not ports or any(not port.isdigit() or port in _DEFAULT_PORTS for port in ports):
+        return None
+    return next(iter(ports.values()))
+
+
+def _listening_ports(place: Place) -> dict[str, Directive]:
+    """Return the ports of a place's server, as far as they are shown, with what names each."""
+    server = place.server
+    lines = server.own("listen") if server is not None else ()
+    return {_port(line.args[0]): line for line in lines if line.args}
+
+
+def _port(address: str) -> str:
+    if ":" in address and not address.endswith("]"):
+        return address.rpartition(":")[2]
+    return address if address.isdigit() else _DEFAULT_PORTS[0]
 
 
 def entry_of(table: Directive, key: str) -> Directive | None:

@@ -10,6 +10,7 @@ import enum
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from upwire.conf.audit.words import comments_on_websockets, names_websockets
 from upwire.conf.directives import Version
@@ -48,23 +49,25 @@ class Evidence(enum.IntEnum):
     SET = 3  # it passes Upgrade on
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Level:
-    """One block around a place, or the top of the file; directive is None there."""
+    """One block around a place, or the top of the file; directive is None there.
+
+    The places in a block share its Level, and only that is equal to it.
+    """
 
     directive: Directive | None
     lines: Sequence[Directive]
 
-    def own(self, name: str) -> list[Directive]:
+    def own(self, name: str) -> Sequence[Directive]:
         """The lines of a directive in this very block."""
-        return [line for line in self.lines if line.name == name]
+        return self._by_name.get(name, ())
 
-    @property
+    @cached_property
     def has_gap(self) -> bool:
         """Whether lines are missing here, of a file that could not be read."""
         return any(
-            line.name == "include" and not _HARMLESS_INCLUDE.search(" ".join(line.args))
-            for line in self.lines
+            not _HARMLESS_INCLUDE.search(" ".join(line.args)) for line in self.own("include")
         )
 
     @property
@@ -73,6 +76,13 @@ class Level:
         if self.directive is None:
             return "this file"
         return " ".join((self.directive.name, *self.directive.args))
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Sequence[Directive]]:
+        found: dict[str, list[Directive]] = {}
+        for line in self.lines:
+            found.setdefault(line.name, []).append(line)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +143,9 @@ class Place:
         """The directive that answers; None: files, or a jump to elsewhere."""
         return next((line for line in self.block.lines if line.name in _HANDLERS), None)
 
-    def effective(self, name: str) -> list[Directive]:
+    def effective(self, name: str) -> Sequence[Directive]:
         """The lines of the innermost block that has any."""
-        return next((found for level in self.levels if (found := level.own(name))), [])
+        return next((found for level in self.levels if (found := level.own(name))), ())
 
     def shows(self, name: str) -> bool:
         """Whether all lines that may hold for a directive are seen: no file of them is missing."""
@@ -180,15 +190,15 @@ class Place:
         values = [line.args[1] for line in self.fields(name)]
         return ", ".join(filter(None, values)) if values else None
 
-    def hidden(self, name: str) -> list[Directive]:
+    def hidden(self, name: str) -> Sequence[Directive]:
         """The lines of the nearest outer block that this one's own lines drop."""
         found = [own for level in self.levels if (own := level.own(name))]
-        return found[1] if len(found) > 1 else []
+        return found[1] if len(found) > 1 else ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Site:
-    """All that the rules look at.
+    """All that the rules look at, with what they look up in files of thousands of servers.
 
     version None: not known, and both readings of what depends on it are told. sources: the text of
     each file by its name.
@@ -200,7 +210,7 @@ class Site:
     version: Version | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def http(self) -> Sequence[Directive]:
         """The directives at the http level, as far as the file shows it."""
         if self.kind is Kind.WHOLE:
@@ -208,22 +218,30 @@ class Site:
             return [line for block in blocks for line in block]
         return self.top if self.kind is Kind.HTTP else ()
 
-    @property
-    def proxied(self) -> list[Place]:
+    @cached_property
+    def proxied(self) -> Sequence[Place]:
         """The places that pass requests on by `proxy_pass`."""
         return [place for place in self.places if place.passes is not None]
 
-    @property
-    def websockets(self) -> list[Place]:
+    @cached_property
+    def websockets(self) -> Sequence[Place]:
         """The places that pass Upgrade on."""
         return [place for place in self.proxied if place.evidence is Evidence.SET]
 
+    def beside(self, place: Place) -> Sequence[Place]:
+        """All places of a place's server, itself among them."""
+        return self._by_server[place.server]
+
+    def is_spare(self, place: Place) -> bool:
+        """Whether another location of its server is called as those for WebSockets are."""
+        return not names_websockets(place.pattern) and any(
+            other.evidence is Evidence.SET and names_websockets(other.pattern)
+            for other in self.beside(place)
+        )
+
     def upstream(self, name: str) -> Directive | None:
         """The `upstream` of a name."""
-        for line in self.http:
-            if line.name == "upstream" and line.args[:1] and line.args[0].lower() == name.lower():
-                return line
-        return None
+        return self._upstreams.get(name.lower())
 
     def upstream_of(self, place: Place) -> Directive | None:
         """The `upstream` that a place's proxy_pass names."""
@@ -234,10 +252,7 @@ class Site:
 
     def map_of(self, variable: str) -> Directive | None:
         """The `map` that gives "$variable" its value."""
-        for line in self.http:
-            if line.name == "map" and len(line.args) == 2 and line.args[1] == variable:
-                return line
-        return None
+        return self._maps.get(variable)
 
     def may_be_before(self, version: Version) -> bool:
         """Whether the nginx may be older than a version."""
@@ -251,6 +266,23 @@ class Site:
         if self.version is None:
             return "1.0 or 1.1"
         return "1.0" if self.version < _HTTP_1_1_DEFAULT_SINCE else "1.1"
+
+    @cached_property
+    def _by_server(self) -> Mapping[Level | None, Sequence[Place]]:
+        found: dict[Level | None, list[Place]] = {}
+        for place in self.places:
+            found.setdefault(place.server, []).append(place)
+        return found
+
+    @cached_property
+    def _upstreams(self) -> Mapping[str, Directive]:
+        lines = [line for line in self.http if line.name == "upstream" and line.args]
+        return {line.args[0].lower(): line for line in reversed(lines)}
+
+    @cached_property
+    def _maps(self) -> Mapping[str, Directive]:
+        lines = [line for line in self.http if line.name == "map" and len(line.args) == 2]
+        return {line.args[1]: line for line in reversed(lines)}
 
 
 def make_site(

@@ -38,7 +38,7 @@ def check_idle(site: Site) -> Iterator[Finding]:
         edits = replace_argument(at, 0, "1h") if is_set else insert_lines(at, [line])
         yield Finding(
             "F20",
-            _NOTE if names_pinging_library(place.pattern) else _WARNING,
+            _NOTE if names_pinging_library(place.pattern) or site.is_spare(place) else _WARNING,
             at.position,
             octets_of(at),
             f"a tunnel in which nothing moves for {seconds} is cut",
@@ -130,11 +130,9 @@ def _jump(place: Place) -> Directive | None:
 
 
 def _named(site: Site, place: Place, name: str) -> Place | None:
-    for other in site.places:
+    for other in site.beside(place):
         directive = other.block.directive
-        if directive is None or directive.name != "location" or directive.args != (name,):
-            continue
-        if other.server == place.server:
+        if directive is not None and directive.name == "location" and directive.args == (name,):
             return other
     return None
 

@@ -13,6 +13,7 @@ _COMMENT = re.compile(r"#.*\bweb-?sockets?\b", re.IGNORECASE)
 _DENIAL = re.compile(r"#.*\b(?:no|not|non|without|disabled?|n't)\b", re.IGNORECASE)
 _PINGING = re.compile(
     r"socket\.io|engine\.io|sockjs|signalr|/cable$|/(?:live|socket)/websocket|_stcore/stream"
+    r"|/api/v1/streaming"
     r"|/(?:kernels|terminals)(?:/|$)",
     re.IGNORECASE,
 )
@@ -31,7 +32,8 @@ def comments_on_websockets(line: str) -> bool:
 def names_pinging_library(path: str) -> bool:
     """Whether a path is that of a library that pings within a minute by itself.
 
-    Socket.IO and SockJS every 25 s, SignalR 15 s, Action Cable 3 s, Phoenix and Tornado 30 s.
+    Socket.IO and SockJS every 25 s, SignalR 15 s, Action Cable 3 s, Phoenix, Tornado and Mastodon's
+    streaming 30 s.
     """
     return _PINGING.search(path) is not None
 
