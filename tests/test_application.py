@@ -16,7 +16,8 @@ import pytest
 
 import upwire
 from upwire import application
-from upwire.application import ServeOptions, load
+from upwire.application import ServeOptions
+from upwire.asgi.loading import load
 from upwire.errors import UpwireError
 
 SOURCE = """
@@ -133,7 +134,7 @@ def test_options_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
         given.update(options, arguments=arguments)
 
     monkeypatch.setattr(application, "run_application", run)
-    monkeypatch.setattr(application, "server_context", lambda *files: files)
+    monkeypatch.setattr(application, "tls_context", lambda files: files.certificate)
     options = ServeOptions(
         target="shouting:routes",
         port=1,
@@ -146,7 +147,7 @@ def test_options_reach_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     assert given["arguments"][1:] == ("127.0.0.1", 1)
     assert given["origins"] == ("https://example.org",)
     assert given["subprotocols"] == ("chat",)
-    assert given["ssl"] == ("chain.pem", "chain.pem")
+    assert given["ssl"] == "chain.pem"
     assert given["max_message_octets"] == 5
 
 

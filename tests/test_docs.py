@@ -14,7 +14,7 @@ import pytest
 
 import upwire
 from kit.nginx import environment
-from upwire.application import load
+from upwire.asgi.loading import load
 from upwire.conf.model import build
 from upwire.conf.syntax import parse
 from upwire.server import WebSocketHandler

@@ -1,32 +1,30 @@
-"""`upwire serve`: finds an application by its name and serves it."""
+"""`upwire serve`: what it can be told, and how an application is served."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
-import importlib
-import inspect
-import json
-import logging
-import logging.config
 import os
 import socket
 import ssl
 import sys
-import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from upwire.asgi import AsgiApplication, AsgiCallable, run_application
+from upwire.asgi.certificates import Certificates, tls_context
+from upwire.asgi.changes import Changes, Wanted, watch
 from upwire.asgi.lifespan import Mode
-from upwire.asgi.supervisor import Changes, Supervisor
-from upwire.errors import ConfigError, LocalProtocolError, UpwireError, printable
+from upwire.asgi.loading import is_asgi, load
+from upwire.asgi.log_config import configure_logging
+from upwire.asgi.supervisor import LOOK_S, Supervisor
+from upwire.errors import ConfigError, UpwireError, printable
 from upwire.fronting import find_backend, proxy_in_front
+from upwire.net.http1 import HttpTimeouts
 from upwire.net.listener import listen, show_address
-from upwire.net.tls import server_context
-from upwire.net.tls.contexts import explain
-from upwire.server import Application, Routes, Server
-from upwire.server.handler import check_handler
+from upwire.server import Application, Server
 from upwire.server.mounting import Mount
 from upwire.wire.frames import CloseCode
 
@@ -58,11 +56,20 @@ class ServeOptions:
     fd: int | None = _option(None, "listen on a socket that was inherited as this descriptor")
     factory: bool = _option(False, "NAME is a function that returns the application")
     app_dir: str = _option("", "where MODULE is; this folder, if not given", metavar="FOLDER")
-    workers: int = _option(1, "processes that share the socket; one that dies is replaced")
-    reload: bool = _option(False, "begin anew when a Python file changes")
+    workers: int | None = _option(
+        None, "processes that share the socket; one that dies is replaced ($WEB_CONCURRENCY or 1)"
+    )
+    reload: bool = _option(False, "begin anew when a file of the application changes")
     reload_dir: tuple[str, ...] = _option(
         (), "the folder to watch instead of this one; may be repeated", metavar="FOLDER"
     )
+    reload_include: tuple[str, ...] = _option(
+        (), "watch files of such names too, beside *.py; may be repeated", metavar="PATTERN"
+    )
+    reload_exclude: tuple[str, ...] = _option(
+        (), "watch no files or folders of such names; may be repeated", metavar="PATTERN"
+    )
+    reload_delay: float = _option(LOOK_S, "seconds between looks for changes", metavar="SECONDS")
     proxy: str | None = _option(
         None, "run `upwire proxy` with this nginx.conf in front", metavar="FILE"
     )
@@ -75,7 +82,7 @@ class ServeOptions:
     )
     forwarded_allow_ips: str | None = _option(
         None,
-        "the trusted proxies, separated by commas, or *; $FORWARDED_ALLOW_IPS or 127.0.0.1",
+        "the trusted proxies, separated by commas, or *; $FORWARDED_ALLOW_IPS or 127.0.0.1,::1",
         metavar="ADDRESSES",
     )
     lifespan: str = _option("auto", "auto, on or off: whether the application has a lifespan")
@@ -96,6 +103,10 @@ class ServeOptions:
         flags=("--ssl-keyfile", "--certificate-key"),
         metavar="FILE",
     )
+    ssl_keyfile_password: str | None = _option(None, "what unlocks the key", metavar="PASSWORD")
+    ssl_cert_reqs: int | None = _option(
+        None, "clients' certificates: 0 none, 1 optional, 2 required (2 with --ssl-ca-certs)"
+    )
     ssl_ca_certs: str | None = _option(
         None, "ask clients for a certificate of these authorities", metavar="FILE"
     )
@@ -110,12 +121,24 @@ class ServeOptions:
     ws_ping_timeout: float = _option(
         20.0, "seconds that a pong may take; 0: for ever", metavar="SECONDS"
     )
+    ws_max_queue: int = _option(
+        1024, "messages that may wait for the application", metavar="MESSAGES"
+    )
+    ws_per_message_deflate: bool = _option(
+        True,
+        "compress messages, where the client can",
+        flags=("--ws-per-message-deflate",),
+        action=argparse.BooleanOptionalAction,
+    )
+    timeout_keep_alive: float = _option(
+        75.0, "seconds that a connection may wait for a request", metavar="SECONDS"
+    )
     timeout_graceful_shutdown: float = _option(
         10.0, "the process ends so long after a signal at the latest", metavar="SECONDS"
     )
     log_config: str | None = _option(
         None,
-        "configure logging by this file: .json, or as logging.config reads it",
+        "configure logging by this file: .json, .yaml, or as logging.config reads it",
         metavar="FILE",
     )
     log_level: str = _option("info", "critical, error, warning, info or debug")
@@ -133,25 +156,32 @@ class ServeOptions:
             raise ValueError("--certificate-key needs --certificate")
         if self.max_message_octets is not None and self.max_message_octets <= 0:
             raise ValueError("--max-message-octets takes 1 or more")
-        if self.workers < 1:
-            raise ValueError("--workers takes 1 or more")
-        if self.reload and self.workers > 1:
+        if self.reload and (self.workers or 1) > 1:
             raise ValueError("--reload runs one worker")
-        if self.timeout_graceful_shutdown <= 0:
-            raise ValueError("--timeout-graceful-shutdown takes more than 0 s")
-        if self.limit_concurrency is not None and self.limit_concurrency < 1:
-            raise ValueError("--limit-concurrency takes 1 or more")
+        for name in ("workers", "limit_concurrency", "ws_max_queue"):
+            if (number := getattr(self, name)) is not None and number < 1:
+                raise ValueError(f"{_flag(name)} takes 1 or more")
+        for name in ("timeout_graceful_shutdown", "timeout_keep_alive", "reload_delay"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{_flag(name)} takes more than 0 s")
+        if self.ssl_cert_reqs not in (None, 0, 1, 2):
+            raise ValueError("--ssl-cert-reqs takes 0, 1 or 2")
+        if self.ssl_cert_reqs and self.ssl_ca_certs is None:
+            raise ValueError("--ssl-cert-reqs needs --ssl-ca-certs")
         if min(self.ws_ping_interval, self.ws_ping_timeout) < 0:
             raise ValueError("--ws-ping-interval and --ws-ping-timeout take 0 s or more")
         for name, allowed in (("lifespan", _LIFESPANS), ("log_level", _LOG_LEVELS)):
             if getattr(self, name) not in allowed:
-                option = name.replace("_", "-")
-                raise ValueError(f"--{option} takes {', '.join(allowed)}")
+                raise ValueError(f"{_flag(name)} takes {', '.join(allowed)}")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def main(options: ServeOptions) -> int:
     """Serve until a signal ends it. Returns the exit status."""
-    _configure_logging(options)
+    configure_logging(options.log_level, options.log_config)
     sys.path.insert(0, options.app_dir)
     if options.proxy is not None:
         return _serve_behind_proxy(options, options.proxy)
@@ -164,77 +194,33 @@ def _serve_behind_proxy(options: ServeOptions, conf: str) -> int:
     at_backend = replace(
         options, host=backend.host, port=backend.port, unix=backend.unix, proxy=None
     )
-    with proxy_in_front(conf):
-        return _serve_here(at_backend)
+    if backend.unix is not None and _trusted(options) is None:
+        at_backend = replace(at_backend, forwarded_allow_ips="*")  # who reaches its path is trusted
+    with proxy_in_front(conf) as reload_proxy:
+        return _serve_here(at_backend, reload_proxy)
 
 
-def _serve_here(options: ServeOptions) -> int:
-    """Serve in this process, or in workers. Returns the exit status."""
+def _trusted(options: ServeOptions) -> str | None:
+    return options.forwarded_allow_ips or os.environ.get("FORWARDED_ALLOW_IPS")
+
+
+def _serve_here(options: ServeOptions, on_hang_up: Callable[[], None] | None = None) -> int:
+    """Serve in this process, or in workers. Returns the exit status.
+
+    on_hang_up: what else a SIGHUP does that replaces workers.
+    """
     try:
-        if options.workers > 1 or options.reload:
-            return _serve_in_workers(options)
+        workers = _worker_count(options)
+        if workers > 1 or options.reload:
+            return _serve_in_workers(options, workers, on_hang_up)
         _serve(options, None if options.fd is None else _inherited(options.fd))
     except ConfigError as error:
         raise UpwireError(_explain(error, options)) from error
     return 0
 
 
-def load(target: str, *, is_factory: bool = False) -> Application | AsgiCallable:
-    """Return what `module:name` names: a Routes, a handler or an ASGI application.
-
-    is_factory: it names a function that returns that. Raises UpwireError that says what is not
-    there.
-    """
-    module_name, colon, name = target.partition(":")
-    if not (all(module_name.split(".")) and colon and name):
-        raise UpwireError(f"{target!r} is not MODULE:NAME, such as app:app")
-    found: object = _import(module_name)
-    for part in name.split("."):
-        try:
-            found = getattr(found, part)
-        except AttributeError:
-            raise UpwireError(f"module {module_name} has no {name!r}") from None
-    if is_factory:
-        found = _make(found, target)
-    if not isinstance(found, (Routes, Mount)) and not is_asgi(found):
-        try:
-            check_handler(found, "ws")
-        except LocalProtocolError as error:
-            raise UpwireError(f"{target}: {error}") from None
-    return cast("Application | AsgiCallable", found)
-
-
-def is_asgi(found: object) -> bool:
-    """Whether it takes the three arguments of an ASGI application, and not a handler's one."""
-    if not callable(found) or inspect.isclass(found):
-        return False
-    try:
-        signature = inspect.signature(found)
-    except ValueError:
-        return False  # it is built in, and tells nothing of what it takes
-    return _takes(signature, 3) and not _takes(signature, 1)
-
-
-def _takes(signature: inspect.Signature, count: int) -> bool:
-    try:
-        signature.bind(*(object() for _ in range(count)))
-    except TypeError:
-        return False
-    return True
-
-
-def _make(factory: object, target: str) -> object:
-    """Return what a factory makes. Raises UpwireError where it makes nothing."""
-    if not callable(factory):
-        raise UpwireError(f"{target}: {factory!r:.80} is no function that makes an application")
-    try:
-        return factory()
-    except (Exception, SystemExit) as error:  # the edge: the application's code may raise anything
-        raise UpwireError(f"{target} makes no application: {_describe(error)}") from error
-
-
 def _wrap(app: AsgiCallable, options: ServeOptions) -> AsgiApplication:
-    trusted = options.forwarded_allow_ips or os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1")
+    trusted = _trusted(options) or "127.0.0.1,::1"
     return AsgiApplication(
         app,
         root_path=options.root_path,
@@ -265,15 +251,27 @@ def _serve(options: ServeOptions, sock: socket.socket | None = None) -> None:
         max_message_octets=octets,
         ping_interval_s=options.ws_ping_interval or None,
         ping_timeout_s=options.ws_ping_timeout or None,
+        deflate=options.ws_per_message_deflate,
+        timeouts=HttpTimeouts(idle_s=options.timeout_keep_alive),
+        receive_queue_messages=options.ws_max_queue,
         stop_close_code=CloseCode.GOING_AWAY if is_handler else CloseCode.SERVICE_RESTART,
     )
 
 
-def _serve_in_workers(options: ServeOptions) -> int:
+def _worker_count(options: ServeOptions) -> int:
+    """Return how many processes are to serve. Raises UpwireError for a bad $WEB_CONCURRENCY."""
+    if options.workers is not None or options.reload:
+        return options.workers or 1
+    text = os.environ.get("WEB_CONCURRENCY", "1")
+    if not (text.isdecimal() and int(text) > 0):
+        raise UpwireError(f"$WEB_CONCURRENCY is a number of workers, not {text!r:.80}")
+    return int(text)
+
+
+def _serve_in_workers(
+    options: ServeOptions, count: int, on_hang_up: Callable[[], None] | None
+) -> int:
     """Serve in processes that share one socket. Returns the exit status."""
-    sock = _listen(options)
-    where = show_address(sock.getsockname())
-    print(f"upwire: listening on {where} (Ctrl-C stops)", file=sys.stderr, flush=True)
 
     def work() -> int:
         try:
@@ -283,20 +281,53 @@ def _serve_in_workers(options: ServeOptions) -> int:
             return 1
         return 0
 
-    changes = Changes(options.reload_dir or (options.app_dir or ".",)) if options.reload else None
-    stop_timeout_s = options.timeout_graceful_shutdown + 1
-    with sock:
+    with _shared_socket(options) as sock, _changes(options) as changes:
+        where = show_address(sock.getsockname())
+        print(f"upwire: listening on {where} (Ctrl-C stops)", file=sys.stderr, flush=True)
         supervisor = Supervisor(
-            work, count=options.workers, changes=changes, stop_timeout_s=stop_timeout_s
+            work,
+            count=count,
+            changes=changes,
+            look_s=options.reload_delay,
+            stop_timeout_s=options.timeout_graceful_shutdown + 1,
+            on_hang_up=on_hang_up,
         )
         return supervisor.run()
 
 
-def _listen(options: ServeOptions) -> socket.socket:
-    """Open the socket that workers share. Raises ConfigError."""
+@contextlib.contextmanager
+def _shared_socket(options: ServeOptions) -> Iterator[socket.socket]:
+    """Listen for workers; at the end no path of ours is left behind. Raises ConfigError."""
     if options.fd is not None:
-        return _inherited(options.fd)
-    return listen(options.host, _port(options, 8000), options.unix)
+        with _inherited(options.fd) as sock:
+            yield sock
+        return
+    with listen(options.host, _port(options, 8000), options.unix) as sock:
+        inode = None if options.unix is None else os.stat(options.unix).st_ino
+        try:
+            yield sock
+        finally:
+            if options.unix is not None:
+                with contextlib.suppress(FileNotFoundError):
+                    if os.stat(options.unix).st_ino == inode:  # nobody else's in its place
+                        os.unlink(options.unix)
+
+
+@contextlib.contextmanager
+def _changes(options: ServeOptions) -> Iterator[Changes | None]:
+    """Watch the files of the application, if that is asked for."""
+    if not options.reload:
+        yield None
+        return
+    usual = Wanted()
+    wanted = Wanted(
+        (*usual.include, *options.reload_include), (*usual.exclude, *options.reload_exclude)
+    )
+    changes = watch(options.reload_dir or (options.app_dir or ".",), wanted)
+    try:
+        yield changes
+    finally:
+        changes.close()
 
 
 def _inherited(descriptor: int) -> socket.socket:
@@ -309,34 +340,16 @@ def _inherited(descriptor: int) -> socket.socket:
 def _tls_context(options: ServeOptions) -> ssl.SSLContext | None:
     if options.certificate is None:
         return None
-    context = server_context(options.certificate, options.certificate_key or options.certificate)
-    try:
-        if options.ssl_ca_certs is not None:
-            context.load_verify_locations(options.ssl_ca_certs)
-            context.verify_mode = ssl.CERT_REQUIRED
-        if options.ssl_ciphers is not None:
-            context.set_ciphers(options.ssl_ciphers)
-    except OSError as error:
-        raise UpwireError(f"TLS: {explain(error)}") from error
-    return context
-
-
-def _configure_logging(options: ServeOptions) -> None:
-    """Log on stderr, or as --log-config says. Raises UpwireError where that cannot be read."""
-    level = options.log_level.upper()
-    if options.log_config is None:
-        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        for name in ("upwire.asgi", "upwire.access"):
-            logging.getLogger(name).setLevel(level)
-        return
-    try:
-        if options.log_config.endswith(".json"):
-            with open(options.log_config, encoding="utf-8") as file:
-                logging.config.dictConfig(json.load(file))
-        else:
-            logging.config.fileConfig(options.log_config, disable_existing_loggers=False)
-    except Exception as error:  # the edge: what the file names may raise anything
-        raise UpwireError(f"--log-config {options.log_config}: {_describe(error)}") from error
+    return tls_context(
+        Certificates(
+            certificate=options.certificate,
+            key=options.certificate_key,
+            key_password=options.ssl_keyfile_password,
+            authorities=options.ssl_ca_certs,
+            cert_reqs=options.ssl_cert_reqs,
+            ciphers=options.ssl_ciphers,
+        )
+    )
 
 
 def _port(options: ServeOptions, default: int) -> int:
@@ -354,24 +367,3 @@ def _explain(error: ConfigError, options: ServeOptions) -> str:
         option = "--port" if options.unix is None else "--uds"
         return f"{message}; choose another with {option}"
     return message
-
-
-def _import(name: str) -> object:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (name + ".").startswith(error.name + "."):
-            raise UpwireError(f"cannot import {name}: {error}") from error
-        raise UpwireError(
-            f"there is no module {error.name} in this folder or among the installed ones"
-        ) from None
-    except SyntaxError as error:  # says itself where it is; the traceback ends in the importer
-        raise UpwireError(f"cannot import {name}: {type(error).__name__}: {error}") from error
-    except (Exception, SystemExit) as error:  # the edge: the application's code may raise anything
-        raise UpwireError(f"cannot import {name}: {_describe(error)}") from error
-
-
-def _describe(error: BaseException) -> str:
-    """Return what was raised, and where."""
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error}, at {where.filename}:{where.lineno}"

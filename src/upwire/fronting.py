@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from upwire.conf.model import Config, Location
@@ -41,7 +41,10 @@ def find_backend(path: str) -> Backend:
 
     Raises ConfigError for a configuration with faults, UpwireError for none or several backends.
     """
-    config = load_file(os.path.abspath(path)).config
+    loaded = load_file(os.path.abspath(path))
+    if loaded.is_daemon:
+        raise UpwireError(f'{path} has "daemon on;", and the application stays in the foreground')
+    config = loaded.config
     found: dict[Backend, None] = {}
     for server in config.servers:
         for location in _below(server.locations):
@@ -54,10 +57,11 @@ def find_backend(path: str) -> Backend:
 
 
 @contextlib.contextmanager
-def proxy_in_front(path: str) -> Iterator[None]:
+def proxy_in_front(path: str) -> Iterator[Callable[[], None]]:
     """Run the proxy beside us, and stop it at the end; where it ends by itself, so do we.
 
-    Raises UpwireError at the end in that case: it has said why.
+    Gives what lets it read its configuration anew, as a SIGHUP does that comes to us. Raises
+    UpwireError at the end where the proxy has ended first: it has said why.
     """
     command = [sys.executable, "-m", "upwire", "proxy", "-c", os.path.abspath(path)]
     process = subprocess.Popen(command, preexec_fn=_end_with_parent)
@@ -70,11 +74,17 @@ def proxy_in_front(path: str) -> Iterator[None]:
 
     watching = threading.Thread(target=watch, name="proxy", daemon=True)
     watching.start()
+
+    def reload() -> None:
+        process.send_signal(signal.SIGHUP)
+
+    before = signal.signal(signal.SIGHUP, lambda *_: reload())
     try:
-        yield
+        yield reload
         if process.poll() is not None:
             raise UpwireError(f"the proxy has ended with status {process.returncode}")
     finally:
+        signal.signal(signal.SIGHUP, before)
         is_over.set()
         process.terminate()
         watching.join(STOP_TIMEOUT_S)

@@ -3,55 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+
+from upwire.asgi.changes import Changes
+from upwire.asgi.parent import end_with_parent
 
 logger = logging.getLogger("upwire.asgi")
 
 LOOK_S = 0.5
-"""How often to look for changed files; a worker that begins and fails is replaced after that."""
+"""How often to look for changed files, if not told; how often for workers that end."""
 
 START_S = 1.0
 """A worker that fails within this time could not start."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP)
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_LIBC = ctypes.CDLL(None)
-
-
-class Changes:
-    """The Python files below some folders, and whether one has changed since the last look."""
-
-    def __init__(self, folders: Iterable[str]) -> None:
-        self._folders = [Path(folder) for folder in folders]
-        self._seen = dict(self._look())
-
-    def have_come(self) -> list[str]:
-        """Return the files that were added, changed or removed."""
-        before, self._seen = self._seen, dict(self._look())
-        changed = set(before.items()) ^ set(self._seen.items())
-        return sorted({path for path, _ in changed})
-
-    def _look(self) -> Iterator[tuple[str, int]]:
-        for folder in self._folders:
-            for path in folder.rglob("*.py"):
-                with contextlib.suppress(OSError):  # it was removed in the meantime
-                    yield str(path), path.stat().st_mtime_ns
 
 
 class Supervisor:
     """Runs work in processes of their own, forked: what work imports is new in each.
 
     work returns an exit status. A signal to stop reaches every worker; one that has not ended
-    stop_timeout_s later is killed. SIGHUP, or a change, replaces all workers.
+    stop_timeout_s later is killed. SIGHUP, or a change, replaces all workers; look_s is how often
+    to look for one. on_hang_up: what else a SIGHUP does.
     """
 
     def __init__(
@@ -59,12 +39,16 @@ class Supervisor:
         work: Callable[[], int],
         *,
         count: int,
-        changes: Changes | None = None,
         stop_timeout_s: float,
+        changes: Changes | None = None,
+        look_s: float = LOOK_S,
+        on_hang_up: Callable[[], None] | None = None,
     ) -> None:
         self._work = work
         self._count = count
         self._changes = changes
+        self._look_s = look_s
+        self._on_hang_up = on_hang_up
         self._stop_timeout_s = stop_timeout_s
         self._workers: dict[int, float] = {}  # when each began, by its pid
         self._is_waiting_for_change = False
@@ -83,13 +67,16 @@ class Supervisor:
             if not self._is_waiting_for_change:
                 while len(self._workers) < self._count:
                     self._start()
-            came = signal.sigtimedwait(_SIGNALS, LOOK_S)
+            came = signal.sigtimedwait(_SIGNALS, self._look_s)
             if came is not None and came.si_signo in _STOP_SIGNALS:
                 return 0
             if not self._reap():
                 return 1
+            has_hung_up = came is not None and came.si_signo == signal.SIGHUP
+            if has_hung_up and self._on_hang_up is not None:
+                self._on_hang_up()
             changed = [] if self._changes is None else self._changes.have_come()
-            if changed or (came is not None and came.si_signo == signal.SIGHUP):
+            if changed or has_hung_up:
                 logger.info("workers begin anew%s", f": {changed[0]} changed" if changed else "")
                 self._stop_all()
                 self._is_waiting_for_change = False
@@ -104,7 +91,7 @@ class Supervisor:
         """Work, and leave without a step into what the parent was doing."""
         status = 1
         try:
-            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+            end_with_parent()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
             status = self._work()
         except KeyboardInterrupt:
