@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError
 from redis.exceptions import ConnectionError as NotThere
+from redis.retry import Retry
 
 from upwire.rooms.redis_home import RedisHome
 
@@ -42,7 +45,8 @@ class RedisServer:
 
     def client(self) -> Redis:
         """Return a client of our own, to look and to interfere."""
-        return Redis(unix_socket_path=str(self.socket), decode_responses=True)
+        once = Retry(NoBackoff(), 0)
+        return Redis(unix_socket_path=str(self.socket), decode_responses=True, retry=once)
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
@@ -88,6 +92,14 @@ class RedisServer:
         with self.client() as client:
             client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
 
+    def wait_for_cluster(self) -> None:
+        """Wait until the cluster takes commands."""
+        deadline = time.monotonic() + WAIT_S
+        with self.client() as client:
+            while "cluster_state:ok" not in client.execute_command("CLUSTER", "INFO"):
+                assert time.monotonic() < deadline, "the cluster is not up"
+                time.sleep(0.005)  # it does not say when it is
+
     def save_data(self, folder: Path) -> None:
         """Copy what is on the disk at this moment."""
         shutil.copytree(self.folder / "appendonlydir", folder)
@@ -108,11 +120,21 @@ def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
     """Run a server while the block does."""
     folder.mkdir(parents=True, exist_ok=True)
     server = RedisServer(folder, *options)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.kill()
+
+
+@contextmanager
+def running_cluster(folder: Path) -> Iterator[RedisServer]:
+    """Run a cluster of one node: it demands that a script's keys and channels are in one slot."""
+    with running_redis(folder, "--cluster-enabled", "yes", "--appendonly", "no") as server:
+        with server.client() as client:
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        server.wait_for_cluster()
+        yield server
 
 
 @asynccontextmanager
@@ -133,5 +155,7 @@ async def nodes(
 def _answers(client: Redis) -> bool:
     try:
         return bool(client.ping())
+    except AuthenticationError:
+        return True
     except NotThere:  # also while it loads its data
         return False

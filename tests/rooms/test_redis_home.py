@@ -236,7 +236,7 @@ async def test_a_room_keeps_nothing_beyond_its_time(quick: RedisServer) -> None:
 @in_loop
 async def test_members_of_a_dead_node_expire_and_are_told_of_once(quick: RedisServer) -> None:
     dead = RedisHome(quick.url, presence_ttl_s=0.05)  # never opened, so it refreshes nothing
-    async with nodes(quick.url, 3, presence_ttl_s=0.15) as homes:
+    async with nodes(quick.url, 3, presence_ttl_s=0.9) as homes:
         recorders = await subscribe_all(homes, "mortal")
         await dead.enter("mortal", "m1", {})
         await homes[0].enter("mortal", "m2", {"on": 0})
@@ -271,7 +271,7 @@ async def test_living_members_are_refreshed_in_groups(
 ) -> None:
     monkeypatch.setattr(redis_home, "_MEMBERS_AT_ONCE", 2)
     monkeypatch.setattr(redis_home, "_CALLS_AT_ONCE", 2)
-    async with nodes(quick.url, 1, presence_ttl_s=0.1) as [home]:
+    async with nodes(quick.url, 1, presence_ttl_s=1.2) as [home]:
         [recorder] = await subscribe_all([home], "living")
         for room in ("living", "also"):
             for number in range(5):

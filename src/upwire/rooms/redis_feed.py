@@ -70,18 +70,17 @@ class Feed:
             async with asyncio.timeout(deadline_s):
                 return await subscription.collect()
         except TimeoutError:
-            self.unsubscribe(room)
+            self._end(channel, subscription)
             raise HomeUnreachable(f"{self._link.address} is not reached") from None
         except asyncio.CancelledError:
-            self.unsubscribe(room)
+            self._end(channel, subscription)
             raise
 
     def unsubscribe(self, room: str) -> None:
         """Tell the room's listener nothing more."""
         channel = self._name_channel(room).encode()
-        if subscription := self._subscriptions.pop(channel, None):
-            subscription.drop()
-            self._ask("UNSUBSCRIBE", channel)
+        if subscription := self._subscriptions.get(channel):
+            self._end(channel, subscription)
 
     def position(self, room: str) -> Position | None:
         """Return how far this node has heard of a room, None where it does not listen."""
@@ -92,6 +91,13 @@ class Feed:
     def rooms(self) -> list[str]:
         """The rooms that have a listener."""
         return [subscription.room for subscription in self._subscriptions.values()]
+
+    def _end(self, channel: bytes, subscription: Subscription) -> None:
+        """End a subscription, but none that has taken its place."""
+        subscription.drop()
+        if self._subscriptions.get(channel) is subscription:
+            del self._subscriptions[channel]
+            self._ask("UNSUBSCRIBE", channel)
 
     def _ask(self, command: str, channel: bytes) -> None:
         if command == "SUBSCRIBE":

@@ -66,15 +66,19 @@ class Link:
         self.address = _address(url)
         self._deadline_s = deadline_s
         attempt_s = max(deadline_s / 2, _BACKOFF_FIRST_S)
-        self._pool = BlockingConnectionPool.from_url(
-            url,
-            protocol=2,
-            max_connections=_CONNECTIONS_MAX,
-            timeout=deadline_s,
-            retry=Retry(NoBackoff(), 0),  # we repeat ourselves, and know what may be repeated
-            socket_timeout=attempt_s,
-            socket_connect_timeout=attempt_s,
-        )
+        try:
+            self._pool = BlockingConnectionPool.from_url(
+                url,
+                protocol=2,
+                max_connections=_CONNECTIONS_MAX,
+                timeout=deadline_s,
+                retry=Retry(NoBackoff(), 0),  # we repeat ourselves, and know what may be repeated
+                socket_timeout=attempt_s,
+                socket_connect_timeout=attempt_s,
+            )
+            self.make_connection()
+        except (ValueError, TypeError, faults.RedisError):
+            raise _fault("has an option that the redis package refuses") from None
         self._client = Redis(connection_pool=self._pool)
 
     def make_connection(self) -> Connection:
@@ -163,6 +167,9 @@ def _address(url: str) -> str:
     """Check a URL and return it without user, password and options. Never quotes the rest."""
     try:
         parts = urlsplit(url)
+    except ValueError:
+        raise _fault("is no URL") from None
+    try:
         port = parts.port
     except ValueError:
         raise _fault("has a port that is no number") from None

@@ -55,7 +55,7 @@ def name_keys(prefix: str, room: str) -> Keys:
     """
     tag = f"{prefix}:{{{quote(encode_text(room, 'the name of a room'), safe='')}}}"
     return Keys(
-        *(f"{tag}:{name}" for name in ("meta", "log", "members", "expiry", "once", "channel"))
+        *(f"{tag}:{name}" for name in ("meta", "log", "members", "expiry", "once:", "channel"))
     )
 
 
