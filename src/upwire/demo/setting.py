@@ -18,7 +18,7 @@ class Setting:
     """The path's parts; the defaults are those of a backend that was started by hand.
 
     status_address, proxy_pid: of the proxy, where known. origins: the pages that may connect;
-    None for any.
+    None for any. redis: where the chat lives; without it, in memory, and in the file journal.
     """
 
     proxy: str = "upwire proxy"
@@ -28,6 +28,8 @@ class Setting:
     status_address: str | None = None
     proxy_pid: int | None = None
     origins: tuple[str, ...] | None = None
+    redis: str | None = None
+    journal: str | None = None
 
     def to_environment(self) -> dict[str, str]:
         """Return the environment variable that carries the setting."""
