@@ -91,6 +91,36 @@ def test_a_terminal_gets_a_diff_that_is_fit_for_it(
     assert "     proxy_pass http://b;  # \\x1b[2J\n" in printed
 
 
+def test_a_part_without_websockets_is_fine_beside_one_with(
+    conf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conf.unlink()
+    alone = "server { listen 80; location / { proxy_pass http://127.0.0.1:1; } }\n"
+    conf.with_name("a.conf").write_text(alone)
+    conf.with_name("redis.conf").write_text("bind 127.0.0.1\nport 6379\n")
+    assert main(CheckOptions(path=".", nginx="1.31")) == 1
+    assert "F01" in capsys.readouterr().out
+    lines = "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;"
+    timeout = "proxy_set_header Host $host; proxy_read_timeout 5m;"
+    both = f"location = /ws {{ proxy_pass http://127.0.0.1:1; {lines} {timeout} }}\n"
+    conf.with_name("b.conf").write_text(both)
+    assert main(CheckOptions(path=".", nginx="1.31")) == 0
+    assert main(CheckOptions(path=".", nginx="1.31", diff=True)) == 0
+    assert "redis" not in capsys.readouterr().out
+    assert cli.main(["check", "redis.conf"]) == 2
+    assert "redis.conf: this is no configuration of nginx" in capsys.readouterr().err
+
+
+def test_what_is_mended_is_told_beside_the_diff(
+    conf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(CheckOptions(nginx="1.22", diff=True))
+    assert capsys.readouterr().err.splitlines() == [
+        "mends F01: Upgrade and Connection are not passed on",
+        "mends F20: a tunnel in which nothing moves for 60 s is cut",
+    ]
+
+
 def test_fix_writes_and_tells_what_is_left(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(CheckOptions(nginx="1.22", fix=True)) == 0
     printed = capsys.readouterr().out

@@ -17,6 +17,8 @@ from upwire.check.masking import mask
         ("pass http://%%HOST%%:80;", "pass http://________:80;"),
         ("pass http://@HOST@:@PORT_1@;", "pass http://______:________;"),
         ("pass <%= ENV['PORT'] %>;", "pass __________________;"),
+        ("set $x <your name>;", "set $x ___________;"),
+        ("pass http://<host>:<port>;", "pass http://______:______;"),
     ],
 )
 def test_a_value_becomes_a_word_of_its_length(text: str, masked: str) -> None:
@@ -56,6 +58,9 @@ def test_a_placeholder_alone_on_its_line_stands_for_lines() -> None:
         'return 200 \'{"a":{"b":1}}\';',
         "error_page 404 @A; location @A { } location ~ ^/@[A-Z]+@ { }",
         "{{ never closed",
+        "location ~ ^/(?<name>.*)$ { }",
+        "return 200 '<p> a <b> c</b>';",
+        "rewrite ^/(?<a>x)/ /y;",
     ],
 )
 def test_nginx_s_own_language_stays(text: str) -> None:

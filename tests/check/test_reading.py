@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from upwire.check import reading
-from upwire.check.reading import expand, find_files, in_latin_1, on_disk, read
+from upwire.check.reading import expand, find_files, in_latin_1, on_disk, read, refuse_others
 from upwire.errors import LocalProtocolError
 
 
@@ -183,6 +183,29 @@ def test_too_much_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_what_cannot_be_read_itself_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(LocalProtocolError, match="No such file"):
         read(str(tmp_path / "x"))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_nginx"),
+    [
+        ("", True),
+        ("location / {\n  proxy_pass http://b\n}\n", True),
+        ("proxy_pass http://b", True),
+        ("map $a $b {\n" + "  x 1;\n" * 9 + "  y\n}\nserver {\n", True),
+        ("bind 127.0.0.1\nport 6379\n# timeout 0\n", False),
+        ("service imap {\n  vsz_limit = 1G\n}\n", False),
+        ("\x7fELF\x02\x01\0\0;{", False),
+        ("{ }\n", False),
+    ],
+)
+def test_what_is_nginx_s_is_told_from_what_is_not(text: str, is_nginx: bool) -> None:
+    reading = read("f", instead={"f": text})
+    assert reading.is_nginx is is_nginx
+    if is_nginx:
+        assert refuse_others([reading]) == [reading]
+    else:
+        with pytest.raises(LocalProtocolError, match="f: this is no configuration of nginx"):
+            refuse_others([reading])
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,30 @@ def test_other_modules_are_no_finding(line: str) -> None:
     assert told(judge_text(f"events {{}}\nhttp {{ server {{\n{line}\n}} }}\n")) == []
 
 
+@pytest.mark.parametrize(
+    ("nginx", "found"), [("1.25.0", []), ("1.25.1", ["2:1 F87 error"]), (None, ["2:1 F87 note"])]
+)
+def test_a_directive_that_was_taken_out_is_told_with_what_is_written_since(
+    nginx: str | None, found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("upwire.check.verdict.target_version", lambda *_: _version(nginx))
+    verdict = judge_text("server {\nssl on; listen 443; }\n")
+    assert told(verdict) == found
+    assert [one.mend for one in verdict.findings] == [
+        "ssl behind the port: listen 443 ssl;" for _ in found
+    ]
+
+
+def _version(text: str | None) -> tuple[int, ...] | None:
+    return None if text is None else tuple(map(int, text.split(".")))
+
+
+def test_what_came_later_is_told_with_what_is_written_before() -> None:
+    verdict = judge_text("server {\nhttp2 on; listen 443 ssl; }\n")
+    assert told(verdict) == ["2:1 F87 error"]
+    assert verdict.findings[0].mend == "listen 443 ssl http2; before nginx 1.25.1"
+
+
 def test_an_unknown_name_is_a_note() -> None:
     verdict = judge_text("server { quantum_flux on; location / { root /x; } }")
     assert told(verdict) == ["1:10 F87 note"]

@@ -55,6 +55,15 @@ def test_a_mended_file_is_written_elsewhere_or_over_the_old_one(tmp_path: Path) 
     assert Path(path).read_bytes() == Path(new).read_bytes()
 
 
+def test_what_is_no_configuration_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "nginx.conf"
+    path.write_bytes(bytes(range(256)))
+    assert cli.main(["config", "--from", str(path)]) == 2
+    assert capsys.readouterr().err.endswith("nginx.conf: this is no configuration of nginx\n")
+
+
 def test_nothing_to_mend_is_the_file_itself(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:

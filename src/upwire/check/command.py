@@ -11,20 +11,21 @@ from upwire.check.explaining import explain
 from upwire.check.formats import to_github, to_json, to_sarif
 from upwire.check.mending import diff, mend, write
 from upwire.check.options import CheckOptions
-from upwire.check.reading import find_files, read
+from upwire.check.reading import Reading, find_files, on_disk, read, refuse_others
 from upwire.check.report import has_reached, report, show_text
 from upwire.check.routes_map import draw_map
 from upwire.check.verdict import Verdict, judge
+from upwire.conf.audit import Finding
 from upwire.conf.model import Config
 
 
 def main(options: CheckOptions) -> int:
     """Print what is wrong; return 0 where nothing at or above the level is, and 1 otherwise."""
     paths = find_files(options.path, options.prefix)
+    readings = refuse_others([read(path, prefix=options.prefix) for path in paths])
+    verdicts = _judge_together(readings, options)
     if options.fix or options.diff:
-        verdicts = [_mend(path, options) for path in paths]
-    else:
-        verdicts = [_judge(path, options) for path in paths]
+        verdicts = [_mend(verdict, options) for verdict in verdicts]
     if options.map or options.explain:
         for verdict in verdicts:
             _print_built(build_whole(verdict), options)
@@ -33,22 +34,41 @@ def main(options: CheckOptions) -> int:
     return int(has_reached(verdicts, options.least))
 
 
-def _judge(path: str, options: CheckOptions, instead: Mapping[str, str] | None = None) -> Verdict:
-    return judge(read(path, prefix=options.prefix, instead=instead), nginx=options.nginx)
+def _judge_together(readings: Sequence[Reading], options: CheckOptions) -> list[Verdict]:
+    """Judge parts of one site: where one has WebSockets, the others need not."""
+    verdicts = [judge(reading, nginx=options.nginx) for reading in readings]
+    if not any(verdict.has_websockets for verdict in verdicts):
+        return verdicts
+    return [
+        one if one.has_websockets else judge(one.reading, nginx=options.nginx, is_alone=False)
+        for one in verdicts
+    ]
 
 
-def _mend(path: str, options: CheckOptions) -> Verdict:
+def _mend(verdict: Verdict, options: CheckOptions) -> Verdict:
     """Print what mending changes, and write it if asked to; return what is to be said then."""
-    verdict = _judge(path, options)
-    sources = verdict.reading.sources
-    mended = mend(verdict, lambda texts: _judge(path, options, {**sources, **texts}))
-    _print_diff(diff(sources, mended.texts))
+    reading = verdict.reading
+
+    def judge_again(texts: Mapping[str, str]) -> Verdict:
+        instead = {**reading.sources, **texts}
+        again = read(on_disk(reading.path), prefix=options.prefix, instead=instead)
+        return judge(again, nginx=options.nginx, is_alone=verdict.is_alone)
+
+    mended = mend(verdict, judge_again)
+    _tell_mended(mended.findings)
+    _print_diff(diff(reading.sources, mended.texts))
     if options.diff:
         return verdict
     for file, text in mended.texts.items():
         write(file, text)
         print(f"\nwrote {show_text(file)}\n")
     return mended.verdict
+
+
+def _tell_mended(findings: Iterable[Finding]) -> None:
+    """Say what is mended, beside the diff, which a program may want alone."""
+    for fault, message in dict.fromkeys((one.fault, one.message) for one in findings):
+        print(f"mends {fault}: {show_text(message)}", file=sys.stderr)
 
 
 def _print_diff(lines: Iterable[str]) -> None:

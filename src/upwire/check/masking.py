@@ -18,7 +18,7 @@ _LUA_TOKEN = re.compile(
 )
 _COMMENT = re.compile(r"(?:^|[ \t;{}])#")
 # What a template engine runs, and what it puts in place of a name: Jinja, Go, ERB, envsubst,
-# configure.
+# configure, or a reader who is told <what> to write.
 _STATEMENT = re.compile(
     r"\{%(?:[^%]|%(?!\})){0,500}%\}"
     r"|\{#[^\n]{0,500}?#\}"
@@ -32,6 +32,7 @@ _VALUE = re.compile(
     r"|<%=(?:[^%]|%(?!>)){0,500}%>"
     r"|%%[\w.-]{1,100}%%"
     r"|@[A-Z][A-Z0-9_]{0,100}@"
+    r"|(?P<named>(?<=[ \t/:@.])<[A-Za-z][\w .-]{0,60}>(?=[ \t/:.;]))"
     r"|\$\{[A-Z_][A-Z0-9_]*(?:[:?+-][^}\n]{0,200})?\}"
     r"|(?P<bare>\$[A-Z][A-Z0-9_]+)\b(?![a-z])"
 )
@@ -63,6 +64,8 @@ def mask(text: str) -> Masked:
 
     def fill(found: re.Match[str]) -> str:
         if found["bare"] and _is_defined(found["bare"], text):
+            return found[0]
+        if found["named"] and _is_quoted(text, found.start()):
             return found[0]
         holes.append(found.span())
         return re.sub(r"[^\n]", _FILLING, found[0])
@@ -107,6 +110,12 @@ def _end_of_lua(text: str, start: int) -> int:
 def _is_defined(variable: str, text: str) -> bool:
     """Whether the file itself gives "$NAME" a value, so that nginx knows it."""
     return re.search(_DEFINING + re.escape(variable) + r"\b", text) is not None
+
+
+def _is_quoted(text: str, at: int) -> bool:
+    """Whether a quote stands before a place on its line: then it is more likely HTML."""
+    line = text[text.rfind("\n", 0, at) + 1 : at]
+    return '"' in line or "'" in line
 
 
 def _blank(text: str) -> str:

@@ -24,10 +24,14 @@ _INDENT = re.compile(r"[ \t]*")
 
 @dataclass(frozen=True, slots=True)
 class Mended:
-    """Texts that changed, by the file's name, and what the checker says of the whole then."""
+    """Texts that changed, by the file's name, and what the checker says of the whole then.
+
+    findings: what was mended, and what came to light behind it and was mended as well.
+    """
 
     texts: Mapping[str, str]
     verdict: Verdict
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +54,18 @@ def mend(verdict: Verdict, judge_again: Judge) -> Mended:
     otherwise each finding is tried alone, and those that stood the trial are mended.
     """
     texts: dict[str, str] = {}
+    cured: list[Finding] = []
     for _ in range(_ROUNDS_MAX):
         curable = [finding for finding in verdict.findings if finding.edits]
         tried = _try(curable, verdict, texts, judge_again)
         if tried is None:
-            proven = [one for one in curable if _try([one], verdict, texts, judge_again)]
-            tried = _try(proven, verdict, texts, judge_again)
+            curable = [one for one in curable if _try([one], verdict, texts, judge_again)]
+            tried = _try(curable, verdict, texts, judge_again)
         if tried is None:
             break
+        cured += curable
         texts, verdict = tried
-    return Mended(texts, verdict)
+    return Mended(texts, verdict, tuple(cured))
 
 
 def apply_edits(sources: Mapping[str, str], findings: Iterable[Finding]) -> dict[str, str]:

@@ -8,11 +8,12 @@ import glob
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from upwire.check.masking import Masked, mask
+from upwire.conf.directives import TABLE
 from upwire.conf.syntax import Directive, Tree, load
 from upwire.errors import LocalProtocolError
 
@@ -56,6 +57,15 @@ class Reading:
     def is_template(self) -> bool:
         """Whether something is to be put in before nginx reads it."""
         return any(masked.holes for masked in self.masked.values())
+
+    @property
+    def is_nginx(self) -> bool:
+        """Whether it can be meant for nginx: it parses, or a quarter of what it says is known."""
+        if not self.tree.faults.problems():
+            return True
+        lines = (line.split() for line in self.masked[self.path].text.split("\n"))
+        is_line_known = _are_known([words[0] for words in lines if words])
+        return is_line_known or _are_known([line.name for line in self.tree.directives])
 
     def unread_includes(self) -> Iterator[tuple[Directive, OSError]]:
         """Yield each `include` of a file that could not be read, and why."""
@@ -111,6 +121,14 @@ def read(
     folder = in_latin_1(prefix if prefix is not None else _folder_of(path))
     tree = load(name, reader.read, expand, folder=folder)
     return Reading(name, folder, tree, reader.sources, reader.masked, reader.unread)
+
+
+def refuse_others(readings: Sequence[Reading]) -> list[Reading]:
+    """Return those that are nginx's; raises LocalProtocolError where none is."""
+    found = [reading for reading in readings if reading.is_nginx]
+    if not found:
+        raise LocalProtocolError(f"{on_disk(readings[0].path)}: this is no configuration of nginx")
+    return found
 
 
 def on_disk(name: str) -> str:
@@ -192,6 +210,12 @@ def _includes(directives: Iterable[Directive]) -> Iterator[Directive]:
         if line.name == "include" and len(line.args) == 1 and line.block is None:
             yield line
         yield from _includes(line.block or ())
+
+
+def _are_known(names: Iterable[str]) -> bool:
+    """Whether a quarter of names, at least, are nginx's; comments and braces do not count."""
+    meant = [name for name in names if name[0] not in "#}"]
+    return sum(name in TABLE for name in meant) * 4 >= max(len(meant), 1)
 
 
 def _default(prefix: str | None) -> str:

@@ -57,6 +57,12 @@ _OTHERS = re.compile(
     r"|length_hiding|cookie_flag|image|njs|fair|upstream|dynamic|immutable|waf|crowdsec|app_protect)"
     r"(?:_|$)"
 )
+_REMOVED = {"ssl": ((1, 25, 1), "ssl behind the port: listen 443 ssl;")}
+"""Directives that nginx had until a version, and what is written since."""
+
+_INSTEAD = {"http2": "listen 443 ssl http2; before nginx 1.25.1"}
+"""What is written for a directive before it came."""
+
 _BYTE_ORDER_MARK = "\xef\xbb\xbf"  # of UTF-8, in the latin-1 of a Directive
 _LIKENESS = 0.86  # "proxy_read_timout" has 0.97, two different names of nginx often 0.8
 
@@ -71,7 +77,7 @@ def refusals(
     """
     unknown = {_place(line.position): line for line in _unknown(directives)}
     for line in unknown.values():
-        if (finding := _name(line)) is not None:
+        if (finding := _name(line, version)) is not None:
             yield finding
     unread = _unread_includes(reading)
     for problem in _problems(reading, kind, version):
@@ -127,8 +133,10 @@ def _unknown(directives: Iterable[Directive]) -> Iterator[Directive]:
             yield from _unknown(line.block or ())
 
 
-def _name(line: Directive) -> Finding | None:
+def _name(line: Directive, version: Version | None) -> Finding | None:
     """Return what is to be said of a name that nginx does not know."""
+    if line.name in _REMOVED:
+        return _removed(line, version)
     if _OTHERS.match(line.name):
         return None
     at, octets = line.position, len(line.name)
@@ -143,6 +151,15 @@ def _name(line: Directive) -> Finding | None:
         return Finding("F87", Severity.NOTE, at, octets, message, effect)
     message = f'unknown directive "{line.name}"'
     return Finding("F87", Severity.ERROR, at, octets, message, _EFFECT, (), f"{meant} is meant?")
+
+
+def _removed(line: Directive, version: Version | None) -> Finding | None:
+    since, mend = _REMOVED[line.name]
+    if version is not None and version < since:
+        return None
+    severity = Severity.NOTE if version is None else Severity.ERROR
+    message = f"nginx {show_version(since)} took {line.name} out"
+    return Finding("F87", severity, line.position, octets_of(line), message, _EFFECT, (), mend)
 
 
 @cache
@@ -180,6 +197,8 @@ def _too_new(directives: Iterable[Directive], version: Version) -> Iterator[Find
                 f"{line.name} came with nginx {show_version(since)}, and this is "
                 f"for {show_version(version)}",
                 _EFFECT,
+                (),
+                _INSTEAD.get(line.name, ""),
             )
         if not any(row.kind is ArgumentKind.TABLE for row in rows):
             yield from _too_new(line.block or (), version)

@@ -23,23 +23,29 @@ _FILES_NAMED = {"ssl_certificate", "ssl_certificate_key", "ssl_trusted_certifica
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found, in the order of the files. version None: it is not known for which nginx."""
+    """What was found, in the order of the files.
+
+    version None: it is not known for which nginx. has_websockets: a location passes Upgrade on.
+    is_alone: no other file was said to show where WebSockets go.
+    """
 
     reading: Reading
     findings: tuple[Finding, ...]
     version: Version | None
     kind: Kind
+    has_websockets: bool = False
+    is_alone: bool = True
 
     def count(self, severity: Severity) -> int:
         """How many findings there are of a severity."""
         return sum(finding.severity is severity for finding in self.findings)
 
 
-def judge(reading: Reading, *, nginx: str | None = None) -> Verdict:
+def judge(reading: Reading, *, nginx: str | None = None, is_alone: bool = True) -> Verdict:
     """Return what the rules, nginx and the limits of what we see say of a configuration.
 
     nginx: the version on the command line; otherwise the one that the file names, or that runs
-    here.
+    here. is_alone: no other file beside it shows where WebSockets go.
     """
     directives = reading.tree.directives
     findings: list[Finding] = []
@@ -50,14 +56,15 @@ def judge(reading: Reading, *, nginx: str | None = None) -> Verdict:
         at = Position(problem.file, problem.line, 1)
         findings.append(Finding("", Severity.NOTE, at, 1, problem.message))
         version = None
-    site = make_site(directives, version=version, sources=reading.sources)
+    site = make_site(directives, version=version, sources=reading.sources, is_alone=is_alone)
     if not is_other_protocol(reading, site.kind):
         findings += (found for found in audit(site) if not _is_open(found, reading))
     refused = refusals(reading, site.kind, directives, version)
     findings += _not_said_before(refused, findings)
     findings += _unjudged(reading, site.kind)
     left = drop_ignored(dict.fromkeys(findings), reading.sources)
-    return Verdict(reading, tuple(sorted(left, key=_order(reading))), version, site.kind)
+    ordered = tuple(sorted(left, key=_order(reading)))
+    return Verdict(reading, ordered, version, site.kind, bool(site.websockets), is_alone)
 
 
 def offset_of(text: str, line: int, column: int) -> int:

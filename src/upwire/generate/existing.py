@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 
 from upwire.check.mending import mend
-from upwire.check.reading import read
+from upwire.check.reading import read, refuse_others
 from upwire.check.verdict import Verdict, judge
 from upwire.conf.audit import Severity
 
@@ -15,13 +15,14 @@ def mended(path: str, *, nginx: str | None = None) -> bytes:
     """Return a file with its faults mended, and the same octets everywhere else.
 
     What is left, here or in included files, is told on standard error. nginx: the version to mend
-    for. Raises LocalProtocolError where the file cannot be read.
+    for. Raises LocalProtocolError where the file cannot be read, or is none of nginx's.
     """
 
     def look(instead: Mapping[str, str] | None = None) -> Verdict:
         return judge(read(path, instead=instead), nginx=nginx)
 
     verdict = look()
+    refuse_others([verdict.reading])
     sources = verdict.reading.sources
     found = mend(verdict, lambda texts: look({**sources, **texts}))
     name = verdict.reading.path

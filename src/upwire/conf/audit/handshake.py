@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from upwire.conf.audit.edits import insert_lines, quote, replace_argument, text_of
 from upwire.conf.audit.finding import Edit, Finding, Severity
 from upwire.conf.audit.sent_fields import MAP, connection_value, host_variable
-from upwire.conf.audit.site import Evidence, Place, Site, octets_of, show
+from upwire.conf.audit.site import Evidence, Kind, Place, Site, octets_of, show
 from upwire.conf.audit.words import is_masked
 from upwire.conf.syntax import Directive
 
@@ -44,7 +44,13 @@ def check_lost_upgrade(site: Site) -> Iterator[Finding]:
 
 
 def _front_door(site: Site) -> Sequence[Place]:
-    """Return where a WebSocket would arrive first in a file that speaks of none."""
+    """Return where a WebSocket would arrive first in a file that speaks of none.
+
+    Nowhere where another file has them, or where it is a part of a location, whose other parts
+    are not seen.
+    """
+    if not site.is_alone or site.kind is Kind.LOCATION:
+        return ()
     roots = [place for place in site.proxied if place.is_root]
     return (roots or site.proxied)[:1]
 

@@ -201,7 +201,7 @@ class Site:
     """All that the rules look at, with what they look up in files of thousands of servers.
 
     version None: not known, and both readings of what depends on it are told. sources: the text of
-    each file by its name.
+    each file by its name. is_alone: no other file shows where WebSockets go.
     """
 
     kind: Kind
@@ -209,6 +209,7 @@ class Site:
     places: tuple[Place, ...]
     version: Version | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
+    is_alone: bool = True
 
     @cached_property
     def http(self) -> Sequence[Directive]:
@@ -290,6 +291,7 @@ def make_site(
     *,
     version: Version | None = None,
     sources: Mapping[str, str] | None = None,
+    is_alone: bool = True,
 ) -> Site:
     """Return what the rules look at."""
     top = tuple(directives)
@@ -298,7 +300,7 @@ def make_site(
     places = tuple(
         Place(found.levels, _weigh(found, texts)) for found in _places((Level(None, top),))
     )
-    return Site(kind, top, places, version, texts)
+    return Site(kind, top, places, version, texts, is_alone)
 
 
 def authority(url: str) -> str:
