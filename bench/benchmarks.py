@@ -28,6 +28,7 @@ ASGI_SERVERS = ("upwire_asgi", "uvicorn_websockets", "uvicorn_wsproto", "granian
 ASGI_HTTP_SERVERS = ("upwire_asgi", "uvicorn_standard", "granian", "hypercorn")
 TUNNELS = ("nginx", "upwire", "nginx_tuned", "haproxy", "caddy")
 CLIENTS = ("upwire", "picows", "websockets", "aiohttp")
+ROOMS = ("upwire", "websockets", "picows")
 DEFLATING = ("upwire", "websockets", "aiohttp", "picows", "socketify", "uwebsockets")
 
 
@@ -187,6 +188,15 @@ BENCHMARKS = (
         ("upwire", "nginx", "picows"),
         (Scenario(10_000, rate_per_s=1000),),
         max_rounds=1,
+    ),
+    Benchmark(
+        "rooms",
+        "One message to all members of a room, members : payload",
+        "rooms",
+        ("rooms",),
+        "deliveries/s",
+        ROOMS,
+        (Scenario(5000, 128),),
     ),
     Benchmark(
         "asgi-echo",

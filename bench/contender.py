@@ -37,6 +37,7 @@ ROLES: tuple[str, ...] = (
     "http",
     "hello",
     "files",
+    "rooms",
 )
 START_S = 30.0
 STOP_S = 5.0

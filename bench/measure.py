@@ -9,12 +9,14 @@ import itertools
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 
 from bench import accounting, certificate, contender, wrk
 from bench.benchmarks import Scenario
 from bench.contender import Contender
 from bench.deflating import Compressed
+from bench.fan_out import FanOut
 from bench.http_proxy import proxied_get
 from bench.sample import (
     FIRST_CONNECTIONS,
@@ -57,6 +59,25 @@ def deflate(one: Contender, scenario: Scenario, seconds: float) -> Sample:
     with _server(one, "deflate", scenario) as (pid, port), void_where_it_fails():
         load = Compressed(port, scenario.connections, scenario.payload_octets)
         with contextlib.closing(load):
+            load.run(WARM_UP_S)
+            load.restart()
+            clocks = Clocks(pid)
+            load.run(seconds)
+            clocks.stop()
+            return clocks.sample(
+                load.messages,
+                p50_ns=load.latency.percentile_ns(50),
+                p99_ns=load.latency.percentile_ns(99),
+                memory_octets=accounting.memory_octets(pid),
+            )
+
+
+def rooms(one: Contender, scenario: Scenario, seconds: float) -> Sample:
+    """Publish to a room; the times are those of the last member."""
+    with _server(one, "rooms", scenario) as (pid, port), void_where_it_fails():
+        load = FanOut(port, scenario.connections, scenario.payload_octets)
+        with contextlib.closing(load):
+            time.sleep(WARM_UP_S)  # until the last has joined
             load.run(WARM_UP_S)
             load.restart()
             clocks = Clocks(pid)
@@ -179,6 +200,7 @@ MEASURES: dict[str, Measure] = {
     "echo": echo,
     "hello": hello,
     "deflate": deflate,
+    "rooms": rooms,
     "tunnel": tunnel,
     "tunnel_tls": tunnel_tls,
     "idle": idle,

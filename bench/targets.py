@@ -292,6 +292,22 @@ TARGETS = (
         at_most=50_000,
         what="p99_us",
     ),
+    Target(
+        "rooms-websockets",
+        "a message to 5,000 members, to websockets",
+        "rooms",
+        Scenario(5000, 128),
+        at_least=2,
+        versus="websockets",
+    ),
+    Target(
+        "rooms-picows",
+        "a message to 5,000 members, to picows",
+        "rooms",
+        Scenario(5000, 128),
+        at_least=1,
+        versus="picows",
+    ),
     _asgi_echo("asgi-echo-32", 32, "uvicorn_websockets", 2.5, "ASGI echo of 32 B, to uvicorn"),
     _asgi_echo(
         "asgi-echo-16k",

@@ -10,14 +10,25 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 
 import upwire
+from upwire.server import WebSocketHandler
+
+
+async def _echo(ws: upwire.WebSocket) -> None:
+    async for message in ws:
+        await ws.send(message)
 
 
 @contextlib.contextmanager
-def echo_server(tls: ssl.SSLContext | None = None, *, deflate: bool = True) -> Iterator[int]:
-    """Run the server; give its port on 127.0.0.1."""
+def echo_server(
+    tls: ssl.SSLContext | None = None,
+    *,
+    deflate: bool = True,
+    handler: WebSocketHandler = _echo,
+) -> Iterator[int]:
+    """Run the server, or one with another handler; give its port on 127.0.0.1."""
     port: Future[int] = Future()
     end: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-    thread = threading.Thread(target=lambda: asyncio.run(_serve(tls, deflate, port, end)))
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(handler, tls, deflate, port, end)))
     thread.start()
     try:
         yield port.result(10)
@@ -28,6 +39,7 @@ def echo_server(tls: ssl.SSLContext | None = None, *, deflate: bool = True) -> I
 
 
 async def _serve(
+    handler: WebSocketHandler,
     tls: ssl.SSLContext | None,
     deflate: bool,
     port: Future[int],
@@ -36,12 +48,7 @@ async def _serve(
     event = asyncio.Event()
     end.set_result((asyncio.get_running_loop(), event))
     async with upwire.serve(
-        _echo, "127.0.0.1", 0, ssl=tls, deflate=deflate, stop_timeout_s=0.0
+        handler, "127.0.0.1", 0, ssl=tls, deflate=deflate, stop_timeout_s=0.0
     ) as server:
         port.set_result(server.port)
         await event.wait()
-
-
-async def _echo(ws: upwire.WebSocket) -> None:
-    async for message in ws:
-        await ws.send(message)
