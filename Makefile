@@ -5,6 +5,7 @@
 # make nginx-tests NGINX_TESTS=FOLDER  the named files of nginx's own suite, from a checkout of it
 # make reload-test  ten reloads with 200 tunnels and requests under way
 # make upwire.js  the minified client of rooms, by esbuild from npm's registry
+# make rooms-test  a million joins to rooms, and the memory of before
 # make docs    the tables of docs/nginx.md, from the table of directives
 # make sanitize  the tests of the compiled modules under AddressSanitizer and UBSan
 # PYTHON=python3.13 uses another Python, in a virtual environment of its own.
@@ -24,7 +25,7 @@ SOURCES := $(shell find src -type f -not -name '*.pyc' -not -path '*.egg-info/*'
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: demo test lint types test-compiled test-pure autobahn nginx-tests reload-test bench docs upwire.js fuzz sanitize clean
+.PHONY: demo test lint types test-compiled test-pure autobahn nginx-tests reload-test rooms-test bench docs upwire.js fuzz sanitize clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package
@@ -58,6 +59,10 @@ nginx-tests: $(VENV)/.dev $(VENV)/.package
 reload-test: $(VENV)/.dev $(VENV)/.package
 	PYTHONPATH= UPWIRE_RELOAD_TUNNELS=200 UPWIRE_RELOADS=10 \
 	  $(BIN)/python -m pytest tests/system/test_reload.py $(ARGS)
+
+rooms-test: $(VENV)/.dev $(VENV)/.package
+	PYTHONPATH= UPWIRE_JOINS=1000000 \
+	  $(BIN)/python -m pytest tests/rooms/test_rooms.py -k many_joins --timeout 900 $(ARGS)
 
 bench: $(VENV)/.dev $(VENV)/.package
 	PYTHONPATH= $(BIN)/python -m bench $(ARGS)
