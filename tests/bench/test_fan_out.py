@@ -9,12 +9,12 @@ import upwire
 from bench import fan_out
 from kit.echo_server import echo_server
 from upwire.errors import RemoteProtocolError
-from upwire.rooms import Rooms
+from upwire.rooms import RoomLimits, Rooms
 from upwire.server import WebSocketHandler
 
 
 def room() -> WebSocketHandler:
-    rooms = Rooms()
+    rooms = Rooms(limits=RoomLimits(message_octets=2**20))
 
     async def take_part(ws: upwire.WebSocket) -> None:
         async with rooms.join("lobby", ws) as place:
