@@ -98,11 +98,12 @@ async def read_body(request: Request, *, is_whole: bool = False) -> Body:
     is_whole: it is read to its end, whatever `proxy_request_buffering` says.
     """
     if request.body is None:
-        request.body = await _take(request, is_whole=is_whole)
+        request.body = _take(request, is_whole=is_whole) or await _read_whole(request)
     return request.body
 
 
-async def _take(request: Request, *, is_whole: bool) -> Body:
+def _take(request: Request, *, is_whole: bool) -> Body | None:
+    """Return a content that nobody has to wait for, or that is to be passed on as it comes."""
     http = request.http
     if request.main is not request or http is None or http.framing.kind is BodyKind.NONE:
         return Body(request, memory=b"", is_declared=False)
@@ -112,7 +113,7 @@ async def _take(request: Request, *, is_whole: bool) -> Body:
             return Body(request, memory=b"")
         if not proxy.request_buffering:
             return Body(request, octets=http.framing.length)
-    return await _read_whole(request)
+    return None
 
 
 async def _read_whole(request: Request) -> Body:

@@ -158,7 +158,9 @@ class Exchange:
         counters = request.cycle.counters
         counters.in_flight += 1
         try:
-            handled: Handled = await self._begin()
+            handled = self._begin()
+            if handled is None:
+                handled = await run_phases(request)
             while handled is not Outcome.DONE:
                 handled = await go_on(request, handled)
         except StreamError:
@@ -171,7 +173,8 @@ class Exchange:
         finally:
             counters.in_flight -= 1
             try:
-                await self._end_beside()
+                if request.beside:
+                    await self._end_beside()
             finally:
                 self.finish()
         if request.reply.is_cut:
@@ -194,8 +197,6 @@ class Exchange:
     async def _end_beside(self) -> None:
         """Wait for the subrequests that ran beside; an answer that is cut ends them."""
         beside = self._request.beside
-        if not beside:
-            return
         if self._request.reply.is_cut:
             for task in beside:
                 task.cancel()
@@ -203,15 +204,13 @@ class Exchange:
             if isinstance(ended, Exception):
                 self._request.log("error", f"subrequest failed: {ended}")
 
-    async def _begin(self) -> Handled:
-        """Find the server, and run the phases; a request without a right target gets no further."""
+    def _begin(self) -> Handled:
+        """Find the server; return what a request without a right target gets, which ends there."""
         try:
             handled = self._read_target()
         except RegexFailed as error:
             handled = fail_match(self._request, error)
-        if handled is None:
-            return await run_phases(self._request)
-        self._request.is_last = True
+        self._request.is_last = handled is not None
         return handled
 
     def _read_target(self) -> Handled:
@@ -288,7 +287,7 @@ async def run_phases(request: Request) -> Handled:
     """Run the handlers from the request's `entry` on until one answers; 404 where none does."""
     try:
         settings = request.settings
-        course = _course(request)
+        course = _find_course(request)
         at = course.starts[request.entry]
         while at < len(course.steps):
             phase, handler = course.steps[at]
@@ -298,7 +297,7 @@ async def run_phases(request: Request) -> Handled:
             at += 1
             if request.settings is not settings:
                 settings = request.settings
-                course = _course(request)
+                course = _find_course(request)
                 at = course.starts[phase + 1]
     except RegexFailed as error:
         return fail_match(request, error)
@@ -307,7 +306,7 @@ async def run_phases(request: Request) -> Handled:
     return 404
 
 
-def _course(request: Request) -> Course:
+def _find_course(request: Request) -> Course:
     settings = request.settings
     course = request.cycle.courses.get(id(settings))
     if course is None:

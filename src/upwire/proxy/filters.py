@@ -56,12 +56,12 @@ _NEEDS: dict[Join, Callable[[LocationSettings], object]] = {
 
 def join_filters(request: Request, head: OutputHead, sink: Sink) -> None:
     """Let every filter see the head, and make the chain to sink of those that want the content."""
-    content, wire = _joins(request)
-    joined = [one for join in content if (one := join(request, head)) is not None]
+    joins = request.cycle.joins.get(id(request.settings)) or _remember_joins(request)
+    content = _join(joins[0], request, head)
     if request.main is request:
-        sink = _link([one for join in wire if (one := join(request, head)) is not None], sink)
+        sink = _link(_join(joins[1], request, head), sink)
     request.inclusions = sink
-    request.output = _link(joined, sink)
+    request.output = _link(content, sink)
 
 
 def needed_joins(settings: LocationSettings) -> Joins:
@@ -69,12 +69,13 @@ def needed_joins(settings: LocationSettings) -> Joins:
     return _needed(CONTENT_FILTERS, settings), _needed(WIRE_FILTERS, settings)
 
 
-def _joins(request: Request) -> Joins:
-    settings = request.settings
-    joins = request.cycle.joins.get(id(settings))
-    if joins is None:
-        joins = request.cycle.joins[id(settings)] = needed_joins(settings)
+def _remember_joins(request: Request) -> Joins:
+    joins = request.cycle.joins[id(request.settings)] = needed_joins(request.settings)
     return joins
+
+
+def _join(joins: Sequence[Join], request: Request, head: OutputHead) -> list[Filter]:
+    return [one for join in joins if (one := join(request, head)) is not None]
 
 
 def _needed(joins: Sequence[Join], settings: LocationSettings) -> tuple[Join, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import NamedTuple
 
@@ -62,9 +63,8 @@ class Gateway:
     async def run(self) -> Handled:
         """Ask peers until one answers, and pass its answer on; TryFailed where none does."""
         while True:
-            hold = self._next_peer()
+            hold, attempt = self._next_peer()
             self._request.hold = hold
-            attempt = self._request.tries[-1]
             try:
                 head = await self._ask(hold, attempt)
             except TryFailed as failed:
@@ -76,16 +76,18 @@ class Gateway:
                 self._settle(attempt)
                 self._release(hold, has_failed=kind not in ("http_403", "http_404"))
                 continue
-            return await self._pass_on(hold, attempt, head)
+            if head.status == 101:
+                return await self._switch(hold, attempt, head)
+            release = partial(self._finish, hold, attempt)
+            return await pass_on(self._request, Answer(_http_of(hold), head, attempt, release))
 
-    def _next_peer(self) -> Hold:
+    def _next_peer(self) -> tuple[Hold, UpstreamTry]:
         """Take the next peer in hand; TryFailed where none is left that could take it."""
         state = self._selection.next()
         if state is None:
             self._begin_try(self._destination.upstreams.name).status = 502
             raise TryFailed("error", "no live upstreams", failure.CONNECTING)
-        self._begin_try(state.name)
-        return Hold(self._selection, state)
+        return Hold(self._selection, state), self._begin_try(state.name)
 
     def _begin_try(self, address: str) -> UpstreamTry:
         attempt = UpstreamTry(address, self._request.cycle.clock(), is_first=not self._tries)
@@ -95,21 +97,22 @@ class Gateway:
 
     async def _ask(self, hold: Hold, attempt: UpstreamTry) -> ResponseHead:
         """Send the request to one peer and return its answer's head; TryFailed for none."""
+        if not self._body.can_repeat:  # reading the content notices a client that leaves
+            await self._connect(hold, attempt)
+            await self._send(hold, attempt)
+        with self._watch():
+            if hold.connection is None:
+                await self._connect(hold, attempt)
+                await self._send(hold, attempt)
+            return await self._read_head(hold, attempt)
+
+    def _watch(self) -> AbstractContextManager[object]:
+        """Return what notices a client that leaves, unless nobody wants to know."""
         request = self._request
         assert request.http is not None
         if request.settings.proxy.ignore_client_abort or request.main is not request:
-            return await self._converse(hold, attempt)
-        if not self._body.can_repeat:
-            await self._connect(hold, attempt)
-            await self._send(hold, attempt)
-        with ClientWatch(request.http.stream):
-            return await self._converse(hold, attempt)
-
-    async def _converse(self, hold: Hold, attempt: UpstreamTry) -> ResponseHead:
-        if hold.connection is None:
-            await self._connect(hold, attempt)
-            await self._send(hold, attempt)
-        return await self._read_head(hold, attempt)
+            return nullcontext()
+        return ClientWatch(request.http.stream)
 
     async def _connect(self, hold: Hold, attempt: UpstreamTry) -> None:
         proxy = self._request.settings.proxy
@@ -166,9 +169,27 @@ class Gateway:
             raise TryFailed("error", str(error), failure.SHAKING_HANDS) from error
 
     async def _send(self, hold: Hold, attempt: UpstreamTry) -> None:
-        """Send the request's head and content."""
+        """Send the request's head and content, in one write where the content is here already."""
+        connection, body = _http_of(hold), self._body
+        head = self._make_head()
+        attempt.sent_octets = head_octets(f"{head.method} {head.target} HTTP/1.1", head.headers)
+        self._is_sent = True
+        try:
+            if body.memory is not None:
+                await connection.send_head(head, body.memory)
+                attempt.sent_octets += len(body.memory)
+            else:
+                await self._send_pieces(connection, head, attempt)
+            await connection.finish()
+            if body.octets is None:
+                attempt.sent_octets += len(LAST_CHUNK)
+        except StreamError as error:
+            if error.is_timeout or not connection.has_answer_begun:
+                raise failure.not_sent(error) from error
+
+    def _make_head(self) -> RequestHead:
+        """Return the head that the upstream gets; the variables about it are known from here on."""
         request = self._request
-        connection = _http_of(hold)
         request.passed_octets = self._body.octets if self._body.is_declared else None
         request.passed_is_chunked = self._body.octets is None
         head = upstream_request(
@@ -179,26 +200,7 @@ class Gateway:
             lookup=request.lookup,
         )
         request.passed_request = head
-        attempt.sent_octets = head_octets(f"{head.method} {head.target} HTTP/1.1", head.headers)
-        self._is_sent = True
-        try:
-            await self._send_content(connection, head, attempt)
-        except StreamError as error:
-            if error.is_timeout or not connection.has_answer_begun:
-                raise failure.not_sent(error) from error
-
-    async def _send_content(
-        self, connection: HttpClientConnection, head: RequestHead, attempt: UpstreamTry
-    ) -> None:
-        """Send the head, in one write with the first of a content that is here already."""
-        if self._body.memory is not None:
-            await connection.send_head(head, self._body.memory)
-            attempt.sent_octets += len(self._body.memory)
-        else:
-            await self._send_pieces(connection, head, attempt)
-        await connection.finish()
-        if self._body.octets is None:
-            attempt.sent_octets += len(LAST_CHUNK)
+        return head
 
     async def _send_pieces(
         self, connection: HttpClientConnection, head: RequestHead, attempt: UpstreamTry
@@ -262,16 +264,6 @@ class Gateway:
             and not (proxy.next_upstream_timeout_s and waited_s >= proxy.next_upstream_timeout_s)
         )
 
-    async def _pass_on(self, hold: Hold, attempt: UpstreamTry, head: ResponseHead) -> Handled:
-        """Send the upstream's answer to the client, or switch to the tunnel."""
-        request = self._request
-        if head.status == 101 and request.main is not request:
-            raise TryFailed("error", "connection upgrade in subrequest", failure.READING_HEAD)
-        if head.status == 101:
-            return await self._switch(hold, attempt, head)
-        release = partial(self._finish, hold, attempt)
-        return await pass_on(request, Answer(_http_of(hold), head, attempt, release))
-
     def _finish(self, hold: Hold, attempt: UpstreamTry) -> None:
         """Give the peer back after a whole answer, unless that was done."""
         if self._request.hold is hold:
@@ -281,6 +273,8 @@ class Gateway:
     async def _switch(self, hold: Hold, attempt: UpstreamTry, head: ResponseHead) -> Handled:
         """Open the tunnel, where the upstream's 101 is right."""
         request = self._request
+        if request.main is not request:
+            raise TryFailed("error", "connection upgrade in subrequest", failure.READING_HEAD)
         assert request.http is not None
         fault = switch_fault(request.head, head)
         if fault is not None and "Upgrade" not in request.head.headers:

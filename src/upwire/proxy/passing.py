@@ -132,7 +132,7 @@ async def _send_ready(request: Request, octets: bytes) -> bytes:
         piece = octets[:WRITE_HIGH_OCTETS]
         if http and http.stream.write_buffer_octets + len(piece) > WRITE_HIGH_OCTETS:
             break
-        await send(request, piece)
+        await request.output.send(piece)
         octets = octets[len(piece) :]
     return octets
 

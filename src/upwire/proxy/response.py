@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from upwire.proxy.dates import http_date
 from upwire.proxy.filters import join_filters
 from upwire.proxy.headers import head_octets
@@ -63,7 +65,8 @@ class _Client(Sink):
 
     async def finish(self) -> None:
         """End the response."""
-        await self.flush()
+        if self.held is not None:
+            await self.flush()
         assert self._request.http is not None
         await self._request.http.finish(self._request.reply.trailers)
 
@@ -91,10 +94,8 @@ async def send_head(request: Request, head: OutputHead, *, is_held: bool = False
         head.has_content = head.status not in (204, 304)
     if not head.has_content:
         head.length = None
-    has_type = "Content-Type" in head.fields  # its own goes before one that X-Accel-Redirect kept
-    for name, value in request.added_fields:
-        if not (has_type and name.lower() == "content-type"):
-            head.fields.add(name, value)
+    if request.added_fields:
+        _add_fields(head, request.added_fields)
     request.reply.status, request.reply.fields = head.status, head.fields  # filters refer to them
     client = _Client(request) if request.main is request else None
     join_filters(request, head, client or request.sink)
@@ -107,6 +108,14 @@ async def send_head(request: Request, head: OutputHead, *, is_held: bool = False
         request.sink = client
         if not is_held:
             await client.flush()
+
+
+def _add_fields(head: OutputHead, fields: Iterable[tuple[str, str]]) -> None:
+    """Add what handlers have noted; the response's own type goes before X-Accel-Redirect's."""
+    has_type = "Content-Type" in head.fields
+    for name, value in fields:
+        if not (has_type and name.lower() == "content-type"):
+            head.fields.add(name, value)
 
 
 async def send(request: Request, octets: bytes) -> None:

@@ -14,6 +14,8 @@ _PARAMETER = re.compile(r";\s*charset\s*=\s*\"?(?P<name>[^\s;\"]+)\"?", re.IGNOR
 
 def join(request: Request, head: OutputHead) -> Filter | None:
     """Say the charset of a response, and recode it where it has another."""
+    if request.settings.charset.charset is None and request.main is request:
+        return None
     declared = _PARAMETER.search(head.fields.get("Content-Type") or "")
     target = _find_target(request, head, declared is not None)
     if not target:
@@ -50,8 +52,7 @@ def _find_target(request: Request, head: OutputHead, is_declared: bool) -> str:
         said = _PARAMETER.search(request.main.reply.fields.get("Content-Type") or "")
         return said["name"] if said is not None else ""
     settings = request.settings.charset
-    if settings.charset is None:
-        return ""
+    assert settings.charset is not None
     is_of_type = head.media_type in settings.types or "*" in settings.types
     if settings.is_overriding if is_declared else is_of_type:
         return settings.charset.render(request.lookup)

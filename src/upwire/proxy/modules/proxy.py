@@ -37,8 +37,13 @@ async def answer(request: Request) -> Handled:
     if passed is None:
         return None
     try:
-        destination = await _find_destination(request, passed)
-        body = await _find_body(request)
+        if passed.template is None:
+            destination = _find_destination(request, passed)
+        else:
+            destination = await _find_variable_destination(request, passed, passed.template)
+        body = await read_body(request)
+        if request.settings.proxy.set_body is not None:
+            body = _make_body(request, request.settings.proxy.set_body)
         return await Gateway(request, destination, body).run()
     except _UrlRefused as refusal:
         request.log("error", str(refusal))
@@ -56,12 +61,8 @@ async def answer(request: Request) -> Handled:
         return _cut(request, 499)
 
 
-async def _find_body(request: Request) -> Body:
-    """Return what `proxy_set_body` says, or the client's content."""
-    body = await read_body(request)
-    template = request.settings.proxy.set_body
-    if template is None:
-        return body
+def _make_body(request: Request, template: Template) -> Body:
+    """Return what `proxy_set_body` says, in the place of the client's content."""
     return Body(request, memory=template.render(request.lookup).encode("latin-1"))
 
 
@@ -73,10 +74,8 @@ def _cut(request: Request, status: int) -> Outcome:
     return Outcome.DONE
 
 
-async def _find_destination(request: Request, passed: ProxyPass) -> Destination:
-    """Return where `proxy_pass` sends the request; raises _UrlRefused or TryFailed for nowhere."""
-    if passed.template is not None:
-        return await _find_variable_destination(request, passed, passed.template)
+def _find_destination(request: Request, passed: ProxyPass) -> Destination:
+    """Return where a `proxy_pass` without variables sends the request."""
     target = _target(request, passed)
     tls_name = passed.authority if passed.scheme == "https" else None
     return Destination(request.cycle.upstreams_of(passed), target, tls_name)
@@ -98,6 +97,7 @@ def _target(request: Request, passed: ProxyPass) -> str:
 async def _find_variable_destination(
     request: Request, passed: ProxyPass, template: Template
 ) -> Destination:
+    """Return where variables send the request; raises _UrlRefused or TryFailed for nowhere."""
     url = template.render(request.lookup)
     unix = _UNIX_URL.fullmatch(url)
     if unix is not None:

@@ -17,6 +17,8 @@ _LEAST_WAIT_S = 0.001  # so that the second has begun, however clocks are rounde
 def join(request: Request, head: OutputHead) -> Filter | None:
     """Settle the rate, which `set $limit_rate` or the upstream may have given, and keep to it."""
     if request.limit_rate is None:
+        if request.settings.limit_rate is None:
+            return None
         request.limit_rate = read_octets(request.settings.limit_rate, request)
     if not request.limit_rate or not head.has_content:
         return None

@@ -51,7 +51,8 @@ class IdleConnections:
         """Return a connection to address that is still open, or None."""
         self.drop_expired()
         for index, (connection, _) in enumerate(self._kept):
-            if connection.address == address and connection.group == group:
+            is_there = connection.address is address or connection.address == address
+            if is_there and connection.group == group:
                 del self._kept[index]
                 connection.http.stream.push_to(None)
                 connection.is_reused = True
