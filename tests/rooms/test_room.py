@@ -23,6 +23,26 @@ async def refused(what: Awaitable[object]) -> str:
     return raised.value.reason
 
 
+def test_a_member_shows_another_info() -> None:
+    async def main() -> None:
+        asked: list[Info] = []
+
+        def may(action: Action, room: str, ws: WebSocket, info: Info) -> bool:
+            asked.append(info)
+            return True
+
+        rooms, guest = Rooms(may=may), Guest()
+        room = rooms.join("lobby", guest.ws, info={"name": "Ann"})
+        assert await refused(room.update({})) == "closed"
+        async with room:
+            await room.update({"name": "Bob"})
+            assert await room.presence() == {guest.ws.id: {"name": "Bob"}}
+            assert asked[-1] == room.info == {"name": "Bob"}
+        await rooms.close()
+
+    run(main())
+
+
 def test_what_is_published_comes_to_all_members() -> None:
     async def main() -> None:
         rooms, ann, bob = Rooms(), Guest(), Guest()

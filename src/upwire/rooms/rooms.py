@@ -73,13 +73,9 @@ class Rooms:
 
         Raises RoomRefused once closed, and HomeUnreachable.
         """
-        if not self._is_open:
+        if not self._is_open or self._is_closed:
             async with self._opening:
-                if not self._is_open and not self._is_closed:
-                    await self._home.open()
-                    self._is_open = True
-        if self._is_closed:
-            raise RoomRefused("the rooms are closed", reason="closed")
+                await self._open_home()
 
     async def close(self) -> None:
         """Leave all rooms, whose members stay connected; nothing can be joined any more."""
@@ -90,7 +86,8 @@ class Rooms:
             local.dismiss_all()
         self._local.clear()
         await asyncio.gather(*self._leaving, return_exceptions=True)
-        await self._home.close()
+        async with self._opening:
+            await self._home.close()
 
     def join(
         self,
@@ -149,6 +146,13 @@ class Rooms:
             waiting_messages=sum(outboxes),
             **asdict(self._counters),
         )
+
+    async def _open_home(self) -> None:
+        if self._is_closed:
+            raise RoomRefused("the rooms are closed", reason="closed")
+        if not self._is_open:
+            await self._home.open()
+            self._is_open = True
 
     # What a Room asks for
 
