@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from upwire.client import connect
-from upwire.demo.app import PAGES, build_routes, compose
+from upwire.demo.app import PAGES, build_routes, compose, home_of_chat
+from upwire.demo.journal import JournalHome
 from upwire.demo.setting import CONFIG_FILE, Setting
 from upwire.errors import HandshakeRefused
+from upwire.rooms.redis_home import RedisHome
 from upwire.server import serve
 
 ASSETS = sorted((PAGES / "assets").iterdir())
@@ -67,17 +69,25 @@ def test_a_script_imports_only_our_own(script: Path) -> None:
     text = script.read_text()
 
     for name in re.findall(r'from "([^"]+)"', text):
-        assert (script.parent / name).is_file()
+        assert name == "/upwire.js" or (script.parent / name).is_file()
     assert "innerHTML" not in text
     assert not re.search(r"https?://", text)
 
 
 def test_assets_are_served() -> None:
-    status, fields, text = get("/assets/ws.js")
+    status, fields, text = get("/assets/status.js")
 
     assert status == 200
     assert fields["Content-Type"].startswith("text/javascript")
-    assert "export class Channel" in text
+    assert "export function showStatus" in text
+
+
+def test_the_client_of_rooms_is_served() -> None:
+    status, fields, text = get("/upwire.js")
+
+    assert status == 200
+    assert fields["Content-Type"].startswith("text/javascript")
+    assert "as Client" in text
 
 
 def test_the_path_is_told_as_it_is_in_this_run() -> None:
@@ -89,14 +99,15 @@ def test_the_path_is_told_as_it_is_in_this_run() -> None:
     assert told["config"] == CONFIG_FILE.read_text()
 
 
-def test_each_websocket_begins_with_its_handshake() -> None:
+def test_each_websocket_tells_its_handshake() -> None:
     async def main() -> None:
         async with serve(build_routes(Setting()), port=0) as server:
-            for path in ("/ws/chat/lobby", "/ws/dashboard", "/ws/stream"):
+            for path in ("/ws/chat", "/ws/dashboard", "/ws/stream"):
                 async with connect(f"ws://127.0.0.1:{server.port}{path}") as ws:
+                    await ws.send('{"id": 1, "method": "connect", "version": 1}')
                     told: dict[str, Any] = json.loads(await ws.recv())
-                    assert told["type"] == "handshake"
-                    assert told["request"]["start"] == f"GET {path} HTTP/1.1"
+                    request = told["result"]["welcome"]["request"]
+                    assert request["start"] == f"GET {path} HTTP/1.1"
 
     asyncio.run(main())
 
@@ -114,3 +125,15 @@ def test_pages_of_other_sites_are_refused() -> None:
             assert caught.value.status == 403
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("setting", "home"),
+    [
+        (Setting(), type(None)),
+        (Setting(journal="chat.journal"), JournalHome),
+        (Setting(redis="redis://127.0.0.1:6379", journal="chat.journal"), RedisHome),
+    ],
+)
+def test_the_chat_lives_where_the_setting_says(setting: Setting, home: type) -> None:
+    assert type(home_of_chat(setting)) is home

@@ -8,16 +8,15 @@ from upwire.demo.rate import Meter, TokenBucket
 def test_a_bucket_allows_a_burst_and_then_its_rate() -> None:
     bucket = TokenBucket(burst=2, per_s=0.5, now_s=100.0)
 
-    assert [bucket.take(100.0) for _ in range(3)] == [True, True, False]
-    assert not bucket.take(101.0)
-    assert bucket.take(102.0)
-    assert not bucket.take(102.0)
+    assert [bucket.reserve(100.0) for _ in range(3)] == [0, 0, 2]
+    assert bucket.reserve(101.0) == 3  # behind the one before it
+    assert bucket.reserve(106.0) == 0
 
 
 def test_a_bucket_holds_no_more_than_its_burst() -> None:
     bucket = TokenBucket(burst=2, per_s=10, now_s=0.0)
 
-    assert [bucket.take(1000.0) for _ in range(3)] == [True, True, False]
+    assert [bucket.reserve(1000.0) for _ in range(3)] == [0, 0, pytest.approx(0.1)]
 
 
 def test_a_meter_divides_growth_by_time() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,9 +9,9 @@ from typing import Any
 import pytest
 
 from kit import virtual_time
-from kit.page import open_page
 from kit.rooms import Guest
-from upwire.errors import ConnectionClosed, HomeUnreachable, RemoteProtocolError
+from kit.tab import Tab, open_tab
+from upwire.errors import ConnectionClosed, HomeUnreachable
 from upwire.net.websocket import WebSocket, WebSocketOptions
 from upwire.rooms.browsers import browser_handler
 from upwire.rooms.home import HistoryLimits, Info, Position
@@ -27,73 +26,9 @@ from upwire.rooms.session import BrowserLimits
 MANY = 500
 
 
-class Tab:
-    """A browser's end. pushes: those that came so far and were not taken."""
-
-    def __init__(self, ws: WebSocket) -> None:
-        self.ws = ws
-        self.pushes: list[dict[str, Any]] = []
-        self._ids = itertools.count(1)
-
-    async def post(self, method: str, **fields: Any) -> int:
-        """Send a command; return its id."""
-        number = next(self._ids)
-        await self.ws.send(json.dumps({"id": number, "method": method, **fields}))
-        return number
-
-    async def ask(self, method: str, **fields: Any) -> dict[str, Any]:
-        """Return the result of a command; an AssertionError tells that it was refused."""
-        reply = await self.reply_to(await self.post(method, **fields))
-        assert "result" in reply, reply
-        result: dict[str, Any] = reply["result"]
-        return result
-
-    async def refused(self, method: str, **fields: Any) -> str:
-        """Return the code with which a command is refused."""
-        reply = await self.reply_to(await self.post(method, **fields))
-        code: str = reply["error"]["code"]
-        return code
-
-    async def reply_to(self, number: int | None) -> dict[str, Any]:
-        while True:
-            message = await self._read()
-            if "push" not in message and message["id"] == number:
-                return message
-            self.pushes.append(message)
-
-    async def push(self, kind: str) -> dict[str, Any]:
-        """Return the next push of a kind; others before it are passed over."""
-        while True:
-            message = self.pushes.pop(0) if self.pushes else await self._read()
-            if message.get("push") == kind:
-                return message
-
-    async def _read(self) -> dict[str, Any]:
-        data = await self.ws.recv()
-        if isinstance(data, str):
-            message: dict[str, Any] = json.loads(data)
-            return message
-        push, _, octets = data.partition(b"\n")
-        return {**json.loads(push), "data": octets}
-
-
 @asynccontextmanager
 async def tab(rooms: Rooms, *, is_connected: bool = True, **options: Any) -> AsyncIterator[Tab]:
-    handler = browser_handler(rooms, **options)
-
-    async def serve(ws: WebSocket) -> None:
-        """Take what the handler raises as a server does."""
-        try:
-            await handler(ws)
-        except ConnectionClosed:
-            pass
-        except RemoteProtocolError as error:
-            ws.begin_close(error.close_code, error.message)
-
-    async with open_page(serve) as page:
-        opened = Tab(page.ws)
-        if is_connected:
-            await opened.ask("connect", version=1)
+    async with open_tab(browser_handler(rooms, **options), is_connected=is_connected) as opened:
         yield opened
 
 
@@ -503,7 +438,7 @@ def test_a_slow_browser_is_told_once_and_recovers() -> None:
             assert rooms.metrics().dropped_oldest > 0
             heard, lost = [0], 0
             while heard[-1] < MANY:
-                push = await slow._read()
+                push = await slow.read()
                 lost += push["push"] == "lost"
                 heard += [push["offset"]] if push["push"] == "publication" else []
             missing = set(range(1, MANY + 1)) - set(heard)

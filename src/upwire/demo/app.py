@@ -9,10 +9,13 @@ from pathlib import Path
 from string import Template
 
 from upwire.demo.chat import Chat
-from upwire.demo.dashboard import Dashboard, Feed
+from upwire.demo.dashboard import Dashboard
+from upwire.demo.journal import JournalHome
 from upwire.demo.metrics import Sampler
 from upwire.demo.setting import Setting
 from upwire.demo.stream import Stream
+from upwire.rooms import Home, client_script
+from upwire.rooms.redis_home import RedisHome
 from upwire.server import Request, Response, Routes
 
 PAGES = Path(str(files("upwire.demo"))) / "pages"
@@ -35,6 +38,7 @@ def build_routes(setting: Setting) -> Routes:
         page = compose(path, title)
         routes.get(path)(partial(_answer_page, page))
     routes.static("/assets/", PAGES / "assets")
+    routes.get("/upwire.js")(client_script)
     routes.get("/path.json")(partial(_answer_path, describe_path(setting)))
     _add_websockets(routes, setting)
     return routes
@@ -62,14 +66,20 @@ def describe_path(setting: Setting) -> dict[str, str]:
     }
 
 
+def home_of_chat(setting: Setting) -> Home | None:
+    """Return where the chat lives; None: in memory, and no longer than this process."""
+    if setting.redis is not None:
+        return RedisHome(setting.redis)
+    return None if setting.journal is None else JournalHome(Path(setting.journal))
+
+
 def _add_websockets(routes: Routes, setting: Setting) -> None:
     sampler = Sampler(proxy_pid=setting.proxy_pid, status_address=setting.status_address)
     # Programs send no Origin and may come; of pages only those that we serve.
     origins = None if setting.origins is None else (None, *setting.origins)
     add = partial(routes.websocket, origins=origins, max_message_octets=MESSAGE_OCTETS_MAX)
-    add("/ws/chat/{room}")(Chat().serve)
-    feed = Feed(partial(asyncio.to_thread, sampler.sample))
-    add("/ws/dashboard")(Dashboard(feed).serve)
+    add("/ws/chat")(Chat(home_of_chat(setting)).serve)
+    add("/ws/dashboard")(Dashboard(partial(asyncio.to_thread, sampler.sample)).serve)
     # A picture changes in every point: compressing it costs more than it saves on one machine.
     add("/ws/stream", deflate=None)(Stream().serve)
 

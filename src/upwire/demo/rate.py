@@ -14,15 +14,15 @@ class TokenBucket:
         self._tokens = float(burst)
         self._filled_at_s = now_s
 
-    def take(self, now_s: float) -> bool:
-        """Take a token; False if there is none. now_s is a clock that never goes back."""
+    def reserve(self, now_s: float) -> float:
+        """Take a token, be it one that is yet to come; return in how many seconds it is there.
+
+        now_s is a clock that never goes back.
+        """
         gained = (now_s - self._filled_at_s) * self._per_s
-        self._tokens = min(self._burst, self._tokens + gained)
+        self._tokens = min(self._burst, self._tokens + gained) - 1
         self._filled_at_s = now_s
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+        return max(0.0, -self._tokens / self._per_s)
 
 
 class Meter:

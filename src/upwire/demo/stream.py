@@ -5,66 +5,32 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
-from collections import deque
 from collections.abc import Callable
-from functools import lru_cache, partial
 
-from upwire.demo.messages import decode, encode, pong, violation
+from upwire.demo.broadcast import Broadcast
 from upwire.demo.plasma import HEIGHT, WIDTH, paint
-from upwire.demo.session import Outbox, converse
-from upwire.net.websocket import WebSocket
+from upwire.rooms import HistoryLimits, OutboxLimits, RoomLimits, Rooms, SlowPolicy
 
+ROOM = "stream"
 PICTURES_PER_S = 30
-WINDOW_MAX = 16
+
+# A page without a window gets the newest picture that its connection has room for.
+_LIMITS = RoomLimits(
+    history=HistoryLimits(messages=0),
+    outbox=OutboxLimits(policy=SlowPolicy.LATEST_BY_KEY),
+)
+_KEY = "picture"
 
 # Number, width, height, and when it was painted, in milliseconds since 1970; big-endian.
 _HEAD = struct.Struct(">IHHd")
 
 
-class Pacer:
-    """Decides which picture a page gets next, so that few are on their way to it.
-
-    window: so many pictures may be sent and not yet shown; 0 for no limit.
-    """
-
-    def __init__(self, window: int = 4) -> None:
-        self.window = window
-        self._on_the_way: deque[int] = deque(maxlen=WINDOW_MAX)
-        self._has_changed = asyncio.Event()
-
-    def sent(self, number: int) -> None:
-        """Note that a picture is on its way."""
-        self._on_the_way.append(number)
-
-    def shown(self, number: int) -> None:
-        """Note that the page has shown a picture, and all before it."""
-        while self._on_the_way and self._on_the_way[0] <= number:
-            self._on_the_way.popleft()
-        self._has_changed.set()
-
-    def resize(self, window: int) -> None:
-        """Set another window."""
-        self.window = window
-        self._has_changed.set()
-
-    def can_send(self) -> bool:
-        """Whether another picture may go on its way."""
-        return not self.window or len(self._on_the_way) < self.window
-
-    async def wait_for_room(self) -> None:
-        """Wait until another picture may go."""
-        while not self.can_send():
-            self._has_changed.clear()
-            await self._has_changed.wait()
-
-
-@lru_cache(maxsize=4)
 def picture(number: int) -> bytes:
-    """Return one binary message; computed once for all pages that show it at this time."""
+    """Return one picture with its head."""
     return _HEAD.pack(number, WIDTH, HEIGHT, time.time() * 1000) + paint(number)
 
 
-class Stream:
+class Stream(Broadcast):
     """One animation for all pages. Its pictures are counted from when it was made."""
 
     def __init__(
@@ -73,40 +39,19 @@ class Stream:
         pictures_per_s: float = PICTURES_PER_S,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(ROOM, self._paint, limits=_LIMITS)
         self._pictures_per_s = pictures_per_s
         self._now_s = now_s
         self._began_s = now_s()
 
-    async def serve(self, ws: WebSocket) -> None:
-        pacer, outbox = Pacer(), Outbox()
-        await converse(ws, outbox, partial(_hear, pacer, outbox), partial(self._send, pacer))
-
-    async def _send(self, pacer: Pacer, ws: WebSocket) -> None:
-        """Send the picture of this moment, and no picture that is late."""
+    async def _paint(self, rooms: Rooms) -> None:
+        """Publish the picture of each moment, and no picture that is late."""
         number = self._number()
         while True:
-            await pacer.wait_for_room()
             number = max(number + 1, self._number())
-            await self._wait_until(number)
-            pacer.sent(number)
-            await ws.send(picture(number))
+            due_s = self._began_s + number / self._pictures_per_s
+            await asyncio.sleep(due_s - self._now_s())
+            await rooms.publish(ROOM, picture(number), key=_KEY)
 
     def _number(self) -> int:
         return int((self._now_s() - self._began_s) * self._pictures_per_s)
-
-    async def _wait_until(self, number: int) -> None:
-        due_s = self._began_s + number / self._pictures_per_s
-        await asyncio.sleep(due_s - self._now_s())
-
-
-def _hear(pacer: Pacer, outbox: Outbox, data: str | bytes) -> None:
-    match decode(data):
-        case {"type": "ping"} as message:
-            outbox.put(pong(message))
-        case {"type": "shown", "number": int(number)}:
-            pacer.shown(number)
-        case {"type": "window", "pictures": int(window)} if 0 <= window <= WINDOW_MAX:
-            pacer.resize(window)
-            outbox.put(encode("window", pictures=window))
-        case _:
-            raise violation("unknown message")

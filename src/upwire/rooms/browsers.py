@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from importlib.resources import files
 
@@ -21,7 +21,7 @@ def browser_handler(
     admit: Admit | None = None,
     prepare: Prepare | None = None,
     limits: BrowserLimits | None = None,
-) -> Callable[[WebSocket], Awaitable[None]]:
+) -> Callable[[WebSocket], Coroutine[object, object, None]]:
     """Return a handler for `Routes.websocket()` that lets browsers into the rooms.
 
     welcome: what a page is told when it has connected.

@@ -132,8 +132,12 @@ export class Room extends EventTarget {
   presence(): Promise<{ [member: string]: Info }>;
   /** Of what the room keeps: behind `since` the oldest `limit`; without it, the latest. */
   history(options?: { since?: Position; limit?: number }): Promise<History>;
-  /** Changes what was said when joining. */
-  update(options: { info?: Info; window?: number }): Promise<void>;
+  /**
+   * Changes what was said when joining. Returns the info that the server lets us show, nothing
+   * where there is no connection.
+   */
+  update(options: { info?: Info; window?: number }): Promise<Info | undefined>;
+  /** Leaves; nothing more is told, and publishes without a reply reject. */
   leave(): void;
   addEventListener<T extends keyof RoomEvents>(
     type: T,

@@ -263,14 +263,15 @@ export class Room extends EventTarget {
     return { ...reply, publications: reply.publications.map(decode) };
   }
 
-  /** Changes the options `info` and `window`. */
+  /** Changes the options `info` and `window`; returns the info that the server lets us show. */
   async update(options) {
     Object.assign(this.#options, options);
-    if (this.#isIn) await this.#link._command("update", options);
+    if (this.#isIn) return (await this.#link._command("update", options)).info;
   }
 
   leave() {
     this.#link._forget();
+    this.#held = null;
     this.#link._command("leave").catch(() => {});
     this.#refuse(new RoomError("left", "the room was left"));
   }
@@ -296,6 +297,7 @@ export class Room extends EventTarget {
   /** Tells what was missed, and then what came meanwhile. */
   #settle({ position, publications, recovered, presence }) {
     const held = this.#held;
+    if (!held) return; // the room was left meanwhile
     this.#held = null;
     if (presence) this.members = new Map(Object.entries(presence));
     if (!recovered) this.#position = { ...position, offset: 0 };

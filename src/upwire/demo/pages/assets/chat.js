@@ -1,79 +1,116 @@
 // Rooms and the people in them. Everything that somebody wrote is set as text, never as markup.
+import { Client } from "/upwire.js";
 import { showHandshake } from "./handshake.js";
 import { span } from "./lines.js";
 import { showStatus } from "./status.js";
-import { Channel } from "./ws.js";
 
 const LINES_MAX = 300;
+const NAME_LENGTH_MAX = 24;
+const ROOMS_SHOWN = 12;
+const HISTORY = 50;
+const HALL = "chat"; // everybody is in it, and shows the room to talk in
+const LOBBY = "lobby";
+
 const field = (id) => document.getElementById(id);
 const log = field("log");
-const members = new Map(); // id to name
-let me = null;
-const LOBBY = "lobby";
-let room = roomOf(location.hash.slice(1));
+const lines = new Map(); // of the log, by their ids
+const ours = new Set(); // the ids of what this page has said
+const me = { name: localStorage.getItem("name") ?? "" };
 
-const channel = new Channel(() => {
-  const name = encodeURIComponent(localStorage.getItem("name") ?? "");
-  // As a segment of a path, dots alone would lead elsewhere.
-  const segment = /^\.*$/.test(room) ? LOBBY : encodeURIComponent(room);
-  return `/ws/chat/${segment}?name=${name}`;
-});
+const client = new Client("/ws/chat");
+let name = roomOf(location.hash.slice(1));
+let room = null;
+const hall = client.join(HALL, { presence: true, info: { room: name } });
 
-/** The room that a link names; one that is wrongly encoded leads to the lobby. */
+/** The room that a link or a person names: letters and digits of any script, and hyphens. */
+function cleanRoom(text) {
+  const words = text.normalize("NFC").toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  const cut = [...words.join("-")].slice(0, NAME_LENGTH_MAX).join("");
+  return cut.replace(/-$/, "") || LOBBY;
+}
+
+/** One that is wrongly encoded leads to the lobby. */
 function roomOf(fragment) {
   try {
-    return decodeURIComponent(fragment) || LOBBY;
+    return cleanRoom(decodeURIComponent(fragment));
   } catch {
     return LOBBY;
   }
 }
 
-const HEARD = {
-  welcome({ you, room: name, members: present, history }) {
-    me = you;
-    room = name;
-    location.replace(`#${encodeURIComponent(name)}`);
-    field("title").textContent = name;
-    field("room").value = name;
-    members.clear();
-    present.forEach(({ id, name }) => members.set(id, name));
-    showMembers();
-    log.replaceChildren();
-    history.forEach(said);
-    field("notice").textContent = "";
-  },
-  joined({ id, name }) {
-    members.set(id, name);
-    showMembers();
-    event(`${name} came in`);
-  },
-  left({ id, name }) {
-    members.delete(id);
-    showMembers();
-    event(`${name} left`);
-  },
-  renamed({ id, name, before }) {
-    members.set(id, name);
-    showMembers();
-    event(`${before} is now ${name}`);
-  },
-  said,
-  rooms: ({ rooms }) => showRooms(rooms),
-  notice({ text }) {
-    field("notice").textContent = text;
-  },
-};
+function enter(wanted) {
+  room?.leave();
+  name = wanted;
+  location.replace(`#${encodeURIComponent(name)}`);
+  field("title").textContent = name;
+  field("room").value = name;
+  log.replaceChildren();
+  lines.clear();
+  notice("");
+  room = client.join(`chat/${name}`, { presence: true, history: HISTORY, info: me });
+  room.addEventListener("ready", ({ detail }) => ready(detail.recovered));
+  room.addEventListener("publication", ({ detail }) => said(detail.data));
+  room.addEventListener("joined", ({ detail }) => joined(detail));
+  room.addEventListener("left", ({ detail }) => left(detail));
+  room.addEventListener("error", ({ detail }) => notice(detail.message));
+}
 
-function said({ id, name, text, at_ms }) {
+/** We are in, or in again; what was missed follows. */
+function ready(recovered) {
+  me.name ||= room.members.get(client.id)?.name ?? ""; // a guest keeps the name that it was given
+  showMembers();
+  if (recovered === true) event("Connected again: nothing was missed");
+  if (recovered === false) event("Connected again: what the server still has is added");
+}
+
+function joined({ info, before }) {
+  showMembers();
+  if (!before) event(`${info.name} came in`);
+  else if (before.name !== info.name) event(`${before.name} is now ${info.name}`);
+}
+
+function left({ before }) {
+  showMembers();
+  if (before) event(`${before.name} left`);
+}
+
+/** Shows a line, in the place of the same one that was shown as being on its way. */
+function said(line) {
+  const shown = lines.get(line.id);
+  if (shown && !shown.classList.contains("unsent")) return; // told before the connection was lost
+  shown?.remove();
+  show(line);
+}
+
+function show({ id, name, text, at_ms }) {
   const item = document.createElement("li");
-  item.className = id === me ? "said mine" : "said";
+  item.className = ours.has(id) ? "said mine" : "said";
+  item.dataset.id = id;
   const by = span("by", "");
   const who = document.createElement("b");
   who.textContent = name;
   const time = new Date(at_ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   by.append(who, ` ${time}`);
   item.append(badge(name), by, span("words", text));
+  lines.set(id, item);
   add(item);
+  return item;
+}
+
+/** Says something now or, without a connection, as soon as there is one. */
+async function say(text) {
+  const id = [...crypto.getRandomValues(new Uint32Array(3))].map((part) => part.toString(36)).join("");
+  ours.add(id);
+  const item = show({ id, name: me.name || "You", text, at_ms: Date.now() });
+  item.classList.add("unsent");
+  try {
+    await room.publish({ id, text });
+  } catch (error) {
+    if (error.code === "left") return;
+    item.remove();
+    lines.delete(id);
+    notice(`This was not sent: ${text} (${error.message})`);
+  }
 }
 
 function event(text) {
@@ -86,8 +123,15 @@ function event(text) {
 function add(item) {
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
   log.append(item);
-  while (log.children.length > LINES_MAX) log.firstElementChild.remove();
+  while (log.children.length > LINES_MAX) {
+    lines.delete(log.firstElementChild.dataset.id);
+    log.firstElementChild.remove();
+  }
   if (atEnd) log.scrollTop = log.scrollHeight;
+}
+
+function notice(text) {
+  field("notice").textContent = text;
 }
 
 /** A round initial whose color follows the name. */
@@ -101,56 +145,79 @@ function badge(name) {
 }
 
 function showMembers() {
-  field("count").textContent = `· ${members.size}`;
-  field("members").replaceChildren(...[...members].map(([id, name]) => {
+  field("count").textContent = `· ${room.members.size}`;
+  field("members").replaceChildren(...[...room.members].map(([id, { name }]) => {
     const item = document.createElement("li");
-    item.append(badge(name), span("", name), span("muted", id === me ? "you" : ""));
+    item.append(badge(name), span("", name), span("muted", id === client.id ? "you" : ""));
     return item;
   }));
 }
 
-function showRooms(rooms) {
-  field("rooms").replaceChildren(...rooms.map(([name, count]) => {
+/** The rooms that people talk in, the fullest first. */
+function showRooms() {
+  const counts = new Map();
+  for (const { room } of hall.members.values()) counts.set(room, (counts.get(room) ?? 0) + 1);
+  const fullest = [...counts].sort(([first, many], [second, more]) =>
+    more - many || first.localeCompare(second));
+  field("rooms").replaceChildren(...fullest.slice(0, ROOMS_SHOWN).map(([other, count]) => {
     const item = document.createElement("li");
     const button = document.createElement("button");
     button.type = "button";
     button.className = "quiet";
-    button.textContent = `${name} ${count}`;
-    button.setAttribute("aria-pressed", String(name === room));
-    button.onclick = () => enter(name);
+    button.textContent = `${other} ${count}`;
+    button.setAttribute("aria-pressed", String(other === name));
+    button.onclick = () => move(other);
     item.append(button);
     return item;
   }));
 }
 
-function enter(name) {
-  if (!name || name === room) return;
-  room = name;
-  channel.connect();
+async function move(wanted) {
+  if (wanted === name) return;
+  enter(wanted);
+  await tell(hall, { room: name });
+  showRooms();
+}
+
+/** Shows another info of ours to a room: what of it the server takes is what we are there. */
+async function tell(place, info) {
+  try {
+    const shown = await place.update({ info });
+    if (shown) place.members.set(client.id, shown);
+  } catch (error) {
+    if (error.code !== "closed") notice(error.message);
+  }
 }
 
 field("say").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = field("text").value;
   if (!text.trim()) return;
-  field("notice").textContent = "";
-  if (channel.send("say", { text })) field("text").value = "";
-  else field("notice").textContent = "Not connected; your words are kept here until we are.";
+  field("text").value = "";
+  notice(client.state.name === "open" ? "" : "Not connected: it is sent as soon as we are.");
+  say(text);
 });
 
-field("who").addEventListener("submit", (event) => {
+field("who").addEventListener("submit", async (event) => {
   event.preventDefault();
-  localStorage.setItem("name", field("name").value);
-  channel.send("name", { name: field("name").value });
+  const wanted = field("name").value;
+  localStorage.setItem("name", wanted);
+  me.name = wanted;
+  await tell(room, me);
+  showMembers();
 });
 
 field("enter").addEventListener("submit", (event) => {
   event.preventDefault();
-  enter(field("room").value.trim());
+  move(cleanRoom(field("room").value));
 });
 
-channel.addEventListener("message", ({ detail }) => HEARD[detail.type]?.(detail));
-field("name").value = localStorage.getItem("name") ?? "";
-showStatus(channel);
-showHandshake(channel);
-channel.connect();
+client.addEventListener("state", ({ detail }) => {
+  if (detail.name === "open") notice("");
+});
+for (const type of ["ready", "joined", "left"]) hall.addEventListener(type, showRooms);
+field("name").value = me.name;
+showStatus(client);
+showHandshake(client);
+enter(name);
+client.connect();

@@ -1,9 +1,10 @@
 // The machine and the proxy, four times a second.
+import { Client } from "/upwire.js";
 import { showHandshake } from "./handshake.js";
 import { Plot, short } from "./plot.js";
 import { showStatus } from "./status.js";
-import { Channel } from "./ws.js";
 
+const HISTORY = 240; // samples: a minute
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 const first = (name) => ({ name, color: "--accent" });
@@ -95,17 +96,15 @@ const cards = Object.entries(CARDS).flatMap(([side, list]) => {
 let shownAt = -Infinity;
 
 function show(sample) {
-  if (sample.at_ms <= shownAt) return; // shown before the connection was lost
+  if (sample.at_ms <= shownAt) return; // of before the connection was lost
   shownAt = sample.at_ms;
   for (const { side, show } of cards) show(sample.at_ms, sample[side]);
   document.getElementById("proxy-note").textContent = sample.proxy.note;
 }
 
-const channel = new Channel(() => "/ws/dashboard");
-channel.addEventListener("message", ({ detail }) => {
-  if (detail.type === "sample") show(detail);
-  if (detail.type === "history") detail.samples.forEach(show);
-});
-showStatus(channel);
-showHandshake(channel);
-channel.connect();
+const client = new Client("/ws/dashboard");
+const room = client.join("dashboard", { history: HISTORY });
+room.addEventListener("publication", ({ detail }) => show(detail.data));
+showStatus(client);
+showHandshake(client);
+client.connect();

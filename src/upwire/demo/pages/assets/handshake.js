@@ -24,10 +24,10 @@ const RESPONSE_NOTES = {
 const VERSION_NOTE = "HTTP/1.1, thanks to `proxy_http_version 1.1;` 1.0 knows no Upgrade.";
 const STATUS_NOTE = "From the next octet on, this connection carries frames.";
 
-export function showHandshake(channel) {
+export function showHandshake(client) {
   const place = document.getElementById("handshake");
-  channel.addEventListener("message", ({ detail }) => {
-    if (detail.type === "handshake") render(place, detail);
+  client.addEventListener("state", ({ detail }) => {
+    if (detail.name === "open") render(place, detail.welcome);
   });
 }
 

@@ -1,10 +1,18 @@
-// The state of the page's channel, in the header: a light, words, and the round trip.
+// The state of the page's connection, in the header: a light, words, and the round trip.
 
 const WORDS = {
+  closed: () => ["Closed", ""],
   connecting: () => ["Connecting", ""],
   open: () => ["Open", ""],
-  waiting: ({ code, reason }) => [`Closed ${code}`, reason || meaning(code)],
+  waiting: ({ code, reason, retryAt }) => [
+    `Closed ${code}`, `${reason || meaning(code)}, reconnecting ${until(retryAt)}`,
+  ],
   stopped: ({ code, reason }) => [`Closed ${code}`, reason || meaning(code)],
+};
+
+const until = (at) => {
+  const seconds = Math.ceil((at - Date.now()) / 1000);
+  return seconds > 0 ? `in ${seconds} s` : "now";
 };
 
 /** The short sense of a close code. RFC 6455 §7.4.1. */
@@ -16,12 +24,13 @@ function meaning(code) {
     1008: "refused",
     1009: "message too big",
     1011: "the server failed",
+    1012: "the server restarts",
     1013: "try again later",
   };
-  return known[code] ?? "";
+  return known[code] ?? "no reason given";
 }
 
-export function showStatus(channel) {
+export function showStatus(client) {
   const place = document.getElementById("status");
   const words = document.createElement("b");
   const detail = document.createElement("span");
@@ -29,17 +38,19 @@ export function showStatus(channel) {
   words.setAttribute("role", "status");
   again.textContent = "Connect now";
   again.type = "button";
-  again.onclick = () => channel.connect();
+  again.onclick = () => client.connect();
   place.replaceChildren(words, detail, again);
 
-  const show = (state) => {
+  const show = () => {
+    const { state } = client;
     place.dataset.state = state.name;
     [words.textContent, detail.textContent] = WORDS[state.name](state);
     again.hidden = state.name === "open" || state.name === "connecting";
   };
-  channel.addEventListener("state", (event) => show(event.detail));
-  channel.addEventListener("rtt", (event) => {
-    if (channel.state.name === "open") detail.textContent = `${event.detail.toFixed(1)} ms`;
+  client.addEventListener("state", show);
+  client.addEventListener("rtt", (event) => {
+    if (client.state.name === "open") detail.textContent = `${event.detail.toFixed(1)} ms`;
   });
-  show(channel.state);
+  setInterval(() => client.state.name === "waiting" && show(), 250);
+  show();
 }

@@ -1,8 +1,8 @@
 // Pictures at a steady rate, each acknowledged once it is shown.
+import { Client } from "/upwire.js";
 import { showHandshake } from "./handshake.js";
 import { Plot } from "./plot.js";
 import { showStatus } from "./status.js";
-import { Channel } from "./ws.js";
 
 const HEAD_OCTETS = 16; // number u32, width u16, height u16, painted at (ms) f64
 const SLOW_MS = 150;
@@ -57,7 +57,6 @@ function show(octets) {
     lag: difference - fastest,
   };
   field("number").textContent = number;
-  channel.send("shown", { number });
 }
 
 /** Keeps the tab's only thread busy, as a heavy page would. */
@@ -79,21 +78,20 @@ function report() {
   reported = now;
 }
 
-function limit() {
-  channel.send("window", { pictures: field("window").checked ? WINDOW : 0 });
-}
-
-const channel = new Channel(() => "/ws/stream");
-channel.addEventListener("picture", ({ detail }) => {
-  show(detail);
+const client = new Client("/ws/stream");
+const room = client.join("stream", { window: WINDOW });
+room.addEventListener("publication", ({ detail }) => {
+  show(detail.data); // and when that is done, the client tells the server so
   report();
 });
-channel.addEventListener("state", ({ detail }) => {
+client.addEventListener("state", () => {
   last = null;
   fastest = Infinity;
-  if (detail.name === "open") limit();
 });
-field("window").addEventListener("change", limit);
-showStatus(channel);
-showHandshake(channel);
-channel.connect();
+field("window").addEventListener("change", () => {
+  // Without a connection, the next one begins with it.
+  room.update({ window: field("window").checked ? WINDOW : 0 }).catch(() => {});
+});
+showStatus(client);
+showHandshake(client);
+client.connect();
