@@ -5,8 +5,9 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -376,6 +377,110 @@ def test_a_connection_that_is_cut_before_its_task_has_begun() -> None:
         assert await listener.drain(0) == 1
         assert await stream.read(timeout_s=DEADLINE_S) == b""
         await close(stream)
+
+    asyncio.run(main())
+
+
+def serve_by(reply: bytes) -> Callable[[Stream, bytes], Coroutine[Any, Any, None] | None]:
+    """Take over who begins with T, and leave everybody else to on_stream."""
+
+    def meet(stream: Stream, octets: bytes) -> Coroutine[Any, Any, None] | None:
+        if not octets.startswith(b"T"):
+            return None
+        stream.unread(octets[1:])
+        stream.write(reply)
+        return echo_to_the_end(stream)
+
+    return meet
+
+
+async def echo_to_the_end(stream: Stream) -> None:
+    await echo(stream)
+    await close(stream)
+
+
+def test_the_first_octets_decide_who_serves() -> None:
+    async def main() -> None:
+        async with Listener(echo, on_octets=serve_by(b"taken ")) as listener:
+            listener.bind("127.0.0.1", 0)
+            taken, left, silent = [await connect(listener) for _ in range(3)]
+            taken.write(b"T")
+            assert await taken.read(timeout_s=DEADLINE_S) == b"taken "
+            assert await ask(taken) == b"?"
+            assert await ask(left) == b"?"
+            await asyncio.wait_for(until(lambda: listener.connections == 3), DEADLINE_S)
+            await close(silent)
+            await asyncio.wait_for(until(lambda: listener.connections == 2), DEADLINE_S)
+            await close(taken, left)
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_sends_nothing_is_closed_in_time() -> None:
+    async def main() -> None:
+        async with Listener(echo, on_octets=serve_by(b""), silence_s=0.01) as listener:
+            listener.bind("127.0.0.1", 0)
+            stream = await connect(listener)
+            assert await stream.read(timeout_s=DEADLINE_S) == b""
+            await close(stream)
+
+    asyncio.run(main())
+
+
+def test_a_drain_serves_what_had_come_and_closes_who_is_silent() -> None:
+    async def answer(stream: Stream) -> None:
+        stream.write(await stream.read())
+
+    async def main() -> None:
+        listener = Listener(answer, on_octets=serve_by(b""))
+        listener.bind("127.0.0.1", 0)
+        listener.start()
+        silent, asking = await connect(listener), await connect(listener)
+        await asyncio.wait_for(until(lambda: listener.connections == 2), DEADLINE_S)
+        asking.write(b"?")
+        assert await listener.drain(DEADLINE_S) == 0
+        assert await asking.read(timeout_s=DEADLINE_S) == b"?"
+        assert await silent.read(timeout_s=DEADLINE_S) == b""
+        await close(silent, asking)
+
+    asyncio.run(main())
+
+
+def test_small_writes_are_sent_at_once_on_both_sides() -> None:
+    accepted: list[Stream] = []
+
+    async def note(stream: Stream) -> None:
+        accepted.append(stream)
+        await stream.read()
+
+    async def main() -> None:
+        async with Listener(note) as listener:
+            listener.bind("127.0.0.1", 0)
+            stream = await connect(listener)
+            await asyncio.wait_for(until(lambda: bool(accepted)), DEADLINE_S)
+            for end in (stream, accepted[0]):
+                sock = end.transport.get_extra_info("socket")
+                assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            await close(stream)
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_is_reset_before_it_is_accepted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(sock: socket.socket) -> Stream:
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+    async def main() -> None:
+        async with Listener(echo) as listener:
+            listener.bind("127.0.0.1", 0)
+            with monkeypatch.context() as patch:
+                patch.setattr(module, "is_available", lambda: True)
+                patch.setattr(module, "open_stream", refuse)
+                stream = await dial(*listener.addresses[0], timeout_s=DEADLINE_S)
+                assert await stream.read(timeout_s=DEADLINE_S) == b""
+            await close(stream)
 
     asyncio.run(main())
 

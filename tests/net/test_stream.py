@@ -101,19 +101,6 @@ def test_nothing_before_the_connection() -> None:
     asyncio.run(main())
 
 
-def test_small_writes_are_sent_at_once() -> None:
-    async def main() -> None:
-        near, far = await socket_pair()
-        for stream in (near, far):
-            sock = stream.transport.get_extra_info("socket")
-            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-            assert stream.tls is None
-            stream.abort()
-            await stream.wait_closed()
-
-    asyncio.run(main())
-
-
 def test_tls_ends_both_directions(certificates: Certificates) -> None:
     async def main() -> None:
         near, far = await socket_pair(certificates=certificates)

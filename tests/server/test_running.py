@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import upwire
+from upwire.errors import ConfigError
 from upwire.net.websocket import WebSocket
 from upwire.server import Request, Response, Server, running
 
@@ -122,3 +123,12 @@ def test_run_says_nothing_more_where_nothing_is_left(
     stop_when_said(monkeypatch)
     upwire.run(echo, port=0)
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_run_says_once_that_the_port_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{port}: ") as raised:
+            upwire.run(echo, port=port)
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__

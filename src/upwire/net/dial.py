@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from upwire.errors import ConnectError
+from upwire.net.engine.driver import is_available
+from upwire.net.engine.transport import open_stream
 from upwire.net.stream import Stream
 from upwire.net.tls import explain
 
@@ -169,6 +171,8 @@ async def _connect(address: ResolvedAddress, local: _Local | None) -> socket.soc
         sock.setblocking(False)
         if local is not None and family != socket.AF_UNIX:
             local.bind(sock)
+        if family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.get_running_loop().sock_connect(sock, name)
     except BaseException:
         sock.close()
@@ -186,6 +190,12 @@ async def _open_stream(
     sock: socket.socket, tls: ssl.SSLContext | None, server_hostname: str
 ) -> Stream:
     """Make a Stream of a connected socket; the socket is closed where that fails."""
+    if tls is None and is_available():
+        try:
+            return open_stream(sock)
+        except OSError:
+            sock.close()
+            raise
     loop = asyncio.get_running_loop()
     try:
         _, stream = await loop.create_connection(

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import math
 import os
 import socket
 import ssl
 import stat
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 from upwire.errors import ConfigError, Problem, StreamError
-from upwire.net.stream import Address, Stream
+from upwire.net.engine.driver import is_available
+from upwire.net.engine.transport import open_stream
+from upwire.net.newcomers import Newcomers
+from upwire.net.stream import TURNS_TO_READ, Address, Stream
 from upwire.net.tls import explain
 
 BACKLOG = 511
@@ -34,6 +38,8 @@ CANCEL_TIMEOUT_S = 1.0
 REST_S = 0.5
 """How long to stop accepting when the system is out of descriptors or memory; as nginx."""
 
+OnOctets = Callable[[Stream, bytes], Coroutine[Any, Any, None] | None]  # Any: of coroutines
+
 _SocketAddress = tuple[str | int | bytes, ...]
 
 _logger = logging.getLogger(__name__)
@@ -43,7 +49,13 @@ class Listener:
     """Accepts connections and runs on_stream on each, in a task of its own that it owns.
 
     When on_stream returns, its Stream is closed if it was not; where it returns a task, the
-    connection is that task's, which is owned in its place. At max_connections it stops
+    connection is that task's, which is owned in its place.
+
+    on_octets, where it is given, is called with the first octets of a connection, before there is
+    a task: it may take the Stream over, and returns what serves it then, in a task; for None,
+    on_stream gets it. silence_s: how long a connection may send none before it is closed.
+
+    At max_connections it stops
     accepting: newcomers wait in the system's backlog until one leaves, as refusing them would
     only make them come back. Leaving `async with` cuts what `drain()` has not ended.
     """
@@ -52,11 +64,15 @@ class Listener:
         self,
         on_stream: Callable[[Stream], Awaitable[asyncio.Task[None] | None]],
         *,
+        on_octets: OnOctets | None = None,
+        silence_s: float = math.inf,
         tls: ssl.SSLContext | None = None,
         max_connections: int | None = None,
         backlog: int = BACKLOG,
     ) -> None:
         self._on_stream = on_stream
+        self._on_octets = on_octets
+        self._newcomers = Newcomers(self._meet, self._regulate_accepting, silence_s)
         self._tls = tls
         self._max_connections = max_connections
         self._backlog = backlog
@@ -78,7 +94,7 @@ class Listener:
     @property
     def connections(self) -> int:
         """How many connections are open, those in their TLS handshake among them."""
-        return len(self._tasks) + self._taken_over
+        return len(self._tasks) + len(self._newcomers) + self._taken_over
 
     def bind(self, host: str | None, port: int) -> None:
         """Listen on every address of host, all of the machine's for None; port 0 lets it choose.
@@ -145,10 +161,15 @@ class Listener:
     async def drain(self, deadline_s: float) -> int:
         """Stop accepting, and let connections end by themselves for deadline_s; cut the rest.
 
-        Returns how many were cut. To hurry the others on is up to whoever speaks on them.
+        Returns how many were cut. To hurry the others on is up to whoever speaks on them; those
+        that have said nothing are closed.
         """
         self.close()
         loop = asyncio.get_running_loop()
+        for _ in range(TURNS_TO_READ):
+            await asyncio.sleep(0)
+        for stream in self._newcomers.leave():
+            self._own(asyncio.create_task(self._see_off(stream)), stream)
         deadline_at_s = loop.time() + deadline_s
         while self._tasks:  # one that ends may leave another in its place
             left_s = max(deadline_at_s - loop.time(), 0.0)
@@ -168,6 +189,8 @@ class Listener:
         await self.drain(0)
 
     def _add(self, sock: socket.socket) -> None:
+        if sock.family != socket.AF_UNIX:  # accepted sockets have it from here
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sockets.append(sock)
         if self._is_accepting:
             asyncio.get_running_loop().add_reader(sock, self._accept, sock)
@@ -200,11 +223,42 @@ class Listener:
             except OSError as error:
                 self._take_rest(error)
                 return
-            sock.setblocking(False)
-            task = asyncio.create_task(self._serve(sock))
-            self._tasks.add(task)
-            task.add_done_callback(partial(self._forget, sock))
+            self._begin(sock)
             self._regulate_accepting()
+
+    def _begin(self, sock: socket.socket) -> None:
+        """Own an accepted connection from now on: the engine carries it, or else asyncio."""
+        sock.setblocking(False)
+        if self._tls is None and is_available():
+            try:
+                stream = open_stream(sock)
+            except OSError as error:  # reset already, or no memory for it
+                _logger.info("connection is lost: %s", explain(error))
+                sock.close()
+            else:
+                self._welcome(stream)
+            return
+        task = asyncio.create_task(self._serve(sock))
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._forget, sock))
+
+    def _welcome(self, stream: Stream) -> None:
+        """Run what serves a new connection; wait for its first octets before, where they decide."""
+        stream.keeper = self
+        if self._on_octets is None:
+            self._own(asyncio.create_task(self._run(stream)), stream)
+        else:
+            self._newcomers.add(stream)
+
+    def _meet(self, stream: Stream, octets: bytes) -> None:
+        """Serve a newcomer, whose first octets have come."""
+        assert self._on_octets is not None
+        serving = self._on_octets(stream, octets)
+        if serving is not None:
+            self._own(asyncio.create_task(serving))
+        else:
+            stream.unread(octets)
+            self._own(asyncio.create_task(self._run(stream)), stream)
 
     def _take_rest(self, error: OSError) -> None:
         """Survive EMFILE and the like: the connection stays in the backlog, we come back to it."""
@@ -232,7 +286,7 @@ class Listener:
             _logger.info("TLS handshake failed: %s", explain(error))
             sock.close()
         else:
-            await self._run(stream)
+            self._welcome(stream)
 
     def stream_gone(self) -> None:
         """Count a connection no more whose Stream was taken over."""
@@ -241,7 +295,6 @@ class Listener:
 
     async def _run(self, stream: Stream) -> None:
         heir: asyncio.Task[None] | None = None
-        stream.keeper = self
         try:
             heir = await self._on_stream(stream)
         except asyncio.CancelledError:
@@ -258,7 +311,7 @@ class Listener:
             elif heir is None:
                 await self._see_off(stream)
             else:
-                self._adopt(heir)
+                self._own(heir)
 
     async def _see_off(self, stream: Stream) -> None:
         stream.close()
@@ -267,13 +320,15 @@ class Listener:
         finally:
             stream.abort()
 
-    def _adopt(self, heir: asyncio.Task[None]) -> None:
-        """Own the task that goes on with a connection."""
-        self._tasks.add(heir)
-        heir.add_done_callback(self._forget_heir)
+    def _own(self, task: asyncio.Task[None], stream: Stream | None = None) -> None:
+        """Own a task that goes on with a connection; stream: what it closes, once it has begun."""
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._forget_owned, stream))
 
-    def _forget_heir(self, task: asyncio.Task[None]) -> None:
+    def _forget_owned(self, stream: Stream | None, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        if stream is not None and task.cancelled():
+            stream.abort()
         self._regulate_accepting()
         if not task.cancelled() and (error := task.exception()) is not None:
             _logger.error("a connection failed", exc_info=error)

@@ -12,13 +12,12 @@ import contextlib
 import enum
 import math
 import os
-import socket
 import ssl
 from collections.abc import Callable
 from typing import Protocol, cast
 
 from upwire.errors import LocalProtocolError, StreamError
-from upwire.net.waiting import wait_for, wake
+from upwire.net.waiting import timed_out, wait_for, wake
 
 READ_HIGH_OCTETS = 64 * 1024
 """Octets waiting to be read at which the transport stops reading; one more receive may follow."""
@@ -28,6 +27,9 @@ WRITE_HIGH_OCTETS = 64 * 1024
 
 CLOSE_TIMEOUT_S = 10.0
 """How long a peer may take nothing of what a closed Stream has left before it is cut."""
+
+TURNS_TO_READ = 3
+"""Turns of the loop in which what the system had received is read: an epoll, and one inside it."""
 
 Address = tuple[str, int] | str
 """Host and port, or the path of a unix socket: "" where it has none, "@name" if abstract."""
@@ -57,9 +59,9 @@ class Stream(asyncio.Protocol):
     """One connection. `dial()` or a `Listener` makes it; whoever gets it closes it.
 
     It starts in pull mode, where `read()` takes what has come; `push_to()` changes the mode.
-    TCP_NODELAY is on. Cancelling a wait loses no octets. Over TLS the end of the connection is
-    the peer's end, with a closure alert or without (see `is_truncated`). A content that is cut
-    still shows by its framing.
+    TCP_NODELAY is on: its maker saw to that. Cancelling a wait loses no octets. Over TLS the end
+    of the connection is the peer's end, with a closure alert or without (see `is_truncated`). A
+    content that is cut still shows by its framing.
     """
 
     __slots__ = (
@@ -172,9 +174,8 @@ class Stream(asyncio.Protocol):
             try:
                 await self._reader
             except TimeoutError:
-                raise StreamError(
-                    f"timed out after {timeout_s:.3g} s", doing=doing, is_timeout=True
-                ) from None
+                assert timeout_s is not None
+                raise timed_out(timeout_s, doing) from None
             finally:
                 self._reader = None
                 self._read_deadline_s = math.inf
@@ -363,12 +364,8 @@ class Stream(asyncio.Protocol):
         """Called by the transport, once, before anything else."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=WRITE_HIGH_OCTETS)
-        sock: socket.socket | None = transport.get_extra_info("socket")
-        if sock is not None and sock.family != socket.AF_UNIX:
-            # asyncio does so for sockets that were made with an explicit protocol only
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.peer_address = _address(transport.get_extra_info("peername"))
-        self.local_address = _address(transport.get_extra_info("sockname"))
+        self.peer_address = to_address(transport.get_extra_info("peername"))
+        self.local_address = to_address(transport.get_extra_info("sockname"))
         self.tls = transport.get_extra_info("ssl_object")
 
     def data_received(self, data: bytes) -> None:
@@ -526,6 +523,15 @@ class Stream(asyncio.Protocol):
             wake(waiter)
 
 
+def to_address(name: tuple[str, int] | tuple[str, int, int, int] | str | bytes | None) -> Address:
+    """Bring what getsockname() and getpeername() give into one form."""
+    if isinstance(name, tuple):
+        return name[0], name[1]
+    if isinstance(name, bytes):
+        return "@" + name.lstrip(b"\0").decode("utf-8", "surrogateescape")
+    return name or ""
+
+
 class _Told(enum.Enum):
     """What the sink knows of the end."""
 
@@ -540,12 +546,3 @@ class _Output(enum.Enum):
     OPEN = enum.auto()
     ENDED = enum.auto()  # by write_eof(); the peer may still be taking what was written
     GONE = enum.auto()  # closed, lost, or ended by TLS together with the peer's direction
-
-
-def _address(name: tuple[str, int] | tuple[str, int, int, int] | str | bytes | None) -> Address:
-    """Bring what getsockname() and getpeername() give into one form."""
-    if isinstance(name, tuple):
-        return name[0], name[1]
-    if isinstance(name, bytes):
-        return "@" + name.lstrip(b"\0").decode("utf-8", "surrogateescape")
-    return name or ""

@@ -16,10 +16,14 @@ async def wait_for(waiter: asyncio.Future[None], timeout_s: float | None, doing:
     try:
         await waiter
     except TimeoutError:
-        message = f"timed out after {timeout_s:.3g} s"
-        raise StreamError(message, doing=doing, is_timeout=True) from None
+        raise timed_out(timeout_s, doing) from None
     finally:
         timer.cancel()
+
+
+def timed_out(timeout_s: float, doing: str) -> StreamError:
+    """Return the error of a wait that took longer than that."""
+    return StreamError(f"timed out after {timeout_s:.3g} s", doing=doing, is_timeout=True)
 
 
 def wake(waiter: asyncio.Future[None]) -> None:

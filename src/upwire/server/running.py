@@ -12,6 +12,7 @@ from functools import partial
 from ssl import SSLContext
 from typing import Unpack
 
+from upwire.errors import ConfigError
 from upwire.net.listener import show_address
 from upwire.net.loop import run_in_loop
 from upwire.server.options import ServerKeywords
@@ -48,7 +49,10 @@ def run(
             say_started(server)
             await server.serve_forever()
 
-    run_in_loop(main())
+    try:
+        run_in_loop(main())
+    except ConfigError as error:
+        raise error from None  # it says all that the system's error does
 
 
 def announce(server: Server, scheme: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, replace
 from ssl import SSLContext
 from typing import Any, Self, TypeVar, Unpack
@@ -44,6 +44,7 @@ from upwire.wire.handshake import (
     explain_refusal,
     is_upgrade_request,
 )
+from upwire.wire.http1 import parse_request_head, serialize_response
 from upwire.wire.websocket import Role
 
 logger = logging.getLogger("upwire.server")
@@ -104,7 +105,11 @@ class Server:
         self._sock = sock
         self._options = options
         self._listener = Listener(
-            self._serve_stream, tls=ssl, max_connections=options.max_connections
+            self._serve_stream,
+            on_octets=self._open_at_once,
+            silence_s=options.timeouts.head_s,
+            tls=ssl,
+            max_connections=options.max_connections,
         )
         self._connections: set[HttpConnection] = set()
         self._site = Site(options)
@@ -227,6 +232,41 @@ class Server:
         self._closed.set()
 
     # A connection
+
+    def _open_at_once(self, stream: Stream, octets: bytes) -> Coroutine[Any, Any, None] | None:
+        """Make the opening handshake where octets are a right one; return what serves it then.
+
+        For anything else, what is to be refused and what asks the application first among it, that
+        is None: it goes the long way, in a task.
+        """
+        if self._stopping is not None or self._options.process_request is not None:
+            return None
+        try:
+            found = parse_request_head(octets, self._options.limits)
+            match = None if found is None else self._match(found[0].path)
+            if found is None or match is None or match.resource.websocket is None:
+                return None
+            (head, head_octets), endpoint = found, match.resource.websocket
+            options, policy = self._terms_of(endpoint)
+            if policy.select_subprotocol is not None:
+                return None
+            accepted = check_request(head, policy)
+        except RemoteProtocolError:
+            return None
+        response = accepted.response([("Date", date())])
+        stream.unread(octets[head_octets:])
+        stream.write(serialize_response(response))
+        ws = WebSocket(
+            stream,
+            Role.SERVER,
+            head,
+            response,
+            accepted,
+            options=options,
+            path_params=match.path_params,
+        )
+        self._websockets.add(ws)
+        return self._serve_websocket(ws, endpoint.handler)
 
     async def _serve_stream(self, stream: Stream) -> asyncio.Task[None] | None:
         """Serve a connection's requests; return the task of the WebSocket that was opened, if any.

@@ -100,6 +100,24 @@ def test_a_head_that_is_cut() -> None:
         reading(HEAD[:-1], NO_CONTENT)
 
 
+def test_a_head_that_drips_is_given_its_whole_time_in_the_error() -> None:
+    async def main() -> None:
+        near, far = memory_pair()
+        reader = MessageReader(near, DEFAULT_LIMITS)
+        far.write(HEAD[:3])
+        reading = asyncio.create_task(
+            reader.read_head(RequestHeadParser(), timeout_s=2, doing="reading head")
+        )
+        await asyncio.sleep(1)
+        far.write(HEAD[3:6])
+        with pytest.raises(StreamError, match="timed out after 2 s while reading head"):
+            await reading
+        near.abort()
+        await near.wait_closed()
+
+    virtual_time.run(main())
+
+
 def writing(framing: Framing, *pieces: bytes) -> bytes:
     async def main() -> bytes:
         near, far = memory_pair()

@@ -14,21 +14,19 @@ from pathlib import Path
 
 import pytest
 
-from kit.socket_stream import connected_sockets
+from kit.socket_stream import connected_sockets, open_socket_stream
 from kit.websockets import QUIET, open_on
 from upwire.errors import ConnectionClosed, StreamError
-from upwire.net.stream import WRITE_HIGH_OCTETS, Stream
+from upwire.net.engine import _engine, driver
+from upwire.net.engine._link import Link
+from upwire.net.stream import WRITE_HIGH_OCTETS
 from upwire.net.websocket import (
     Callbacks,
     PreparedMessage,
     WebSocket,
     WebSocketOptions,
-    _engine,
-    driver,
     send_to_all,
-    websocket,
 )
-from upwire.net.websocket._link import Link
 from upwire.wire._codec import build_frame
 from upwire.wire.websocket import Role
 
@@ -41,12 +39,16 @@ def carrier(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Every test runs on all, where there is an engine; watched: by the loop, as few are."""
     name: str = request.param
     if name == "stream":
-        monkeypatch.setattr(websocket, "can_take_over", lambda stream: False)
+        monkeypatch.setattr("upwire.net.websocket.websocket.LinkTransport", _NoTransport)
     elif not _engine.is_available():
         pytest.skip("the engine is compiled code")
     elif name == "engine":
         monkeypatch.setattr(driver, "WATCHED_MAX", 0)
     return name
+
+
+class _NoTransport:
+    """A class that no transport is of."""
 
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
@@ -65,9 +67,7 @@ def run(main: Callable[[], Awaitable[None]]) -> None:
 
 
 async def open_socket(sock: socket.socket, role: Role, options: WebSocketOptions) -> WebSocket:
-    sock.setblocking(False)
-    _, stream = await asyncio.get_running_loop().connect_accepted_socket(Stream, sock)
-    return open_on(stream, role, options)
+    return open_on(await open_socket_stream(sock), role, options)
 
 
 async def open_pair(
@@ -473,7 +473,7 @@ def test_a_peer_that_takes_nothing_of_a_closed_connection_is_cut(
     carrier: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if carrier != "stream":
-        monkeypatch.setattr("upwire.net.websocket._link.CLOSE_TIMEOUT_S", 0.02)
+        monkeypatch.setattr("upwire.net.engine._link.CLOSE_TIMEOUT_S", 0.02)
     else:
         monkeypatch.setattr("upwire.net.stream.CLOSE_TIMEOUT_S", 0.02)
 
@@ -485,25 +485,6 @@ def test_a_peer_that_takes_nothing_of_a_closed_connection_is_cut(
         await server.wait_closed()
         assert server.close_code == 1006
         peer.close()
-
-    run(main)
-
-
-def test_without_a_descriptor_left_the_stream_goes_on(
-    carrier: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(descriptor: int) -> int:
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-
-    async def main() -> None:
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "dup", refuse)
-            client, server = await open_pair()
-        assert isinstance(client._stream, Stream)
-        await client.send("hello")
-        assert await server.recv() == "hello"
-        await client.close()
-        await server.wait_closed()
 
     run(main)
 

@@ -19,6 +19,7 @@ class Wire:
         self.given_up_s: float | None = None
         self.is_deaf = False
         self.has_heard = False
+        self.unsent_octets = 0
         self.pings = Pings(self, interval_s=interval_s, timeout_s=timeout_s)
 
     @property
@@ -172,5 +173,25 @@ def test_a_pong_behind_the_stop_starts_nothing() -> None:
         wire.pings.acknowledge(wire.sent[0][1])
         await asyncio.sleep(100)
         assert len(wire.sent) == 1
+
+    run(main())
+
+
+def test_a_ping_that_is_not_sent_yet_gets_no_second_one() -> None:
+    async def main() -> None:
+        wire = Wire(interval_s=10, timeout_s=5)
+        await asyncio.sleep(11)
+        wire.unsent_octets = 6
+        for _ in range(5):
+            wire.has_heard = True
+            await asyncio.sleep(5)
+        assert len(wire.sent) == 1
+        wire.unsent_octets = 0
+        wire.has_heard = True
+        await asyncio.sleep(5.5)
+        assert len(wire.sent) == 2
+        wire.pings.acknowledge(wire.sent[1][1])
+        assert wire.given_up_s is None
+        wire.pings.stop()
 
     run(main())

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 from upwire.errors import LocalProtocolError, StreamError
 from upwire.net.stream import Stream
+from upwire.net.waiting import timed_out
 from upwire.wire.fields import Headers
 from upwire.wire.http1 import (
     LAST_CHUNK,
@@ -70,7 +71,12 @@ class MessageReader:
             if timeout_s is not None and deadline is None:
                 deadline = now + timeout_s
             left_s = None if deadline is None else max(deadline - now, 0)
-            more = await self._read(left_s, doing)
+            try:
+                more = await self._read(left_s, doing)
+            except StreamError as error:
+                if timeout_s is not None and error.is_timeout:
+                    raise timed_out(timeout_s, doing) from None  # not what was left of it
+                raise
             if not more:
                 raise StreamError("connection was ended by the peer", doing=doing)
             self._buffer += more

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from upwire.errors import LocalProtocolError, RemoteProtocolError, StreamError
 from upwire.net.http1.message import ContentWriter, MessageReader
-from upwire.net.stream import Stream
+from upwire.net.stream import TURNS_TO_READ, Stream
 from upwire.wire.fields import Headers, has_token
 from upwire.wire.handshake import refusal
 from upwire.wire.http1 import (
@@ -335,12 +335,22 @@ class HttpConnection:
         return self._state is _State.IDLE and not self._reader.has_octets
 
     def drain(self, *, spares_idle: bool = False) -> None:
-        """End after the current request; at once, where none is being read or answered.
+        """End after the current request; where there is none, as soon as what came is read.
 
         spares_idle: then after the next one, which may be on its way.
         """
         self._is_draining = True
-        if not spares_idle and self.is_waiting:
+        if not spares_idle:
+            self._end_idle(TURNS_TO_READ)
+
+    def _end_idle(self, turns: int) -> None:
+        """Close, unless a request comes within some turns of the loop.
+
+        The system may have received one: closing over it would reset the connection.
+        """
+        if self.is_waiting and turns:
+            asyncio.get_running_loop().call_soon(self._end_idle, turns - 1)
+        elif self.is_waiting:
             self.stream.close()
 
     async def serve(self, handler: Callable[[HttpExchange], Awaitable[None]]) -> None:

@@ -1,20 +1,13 @@
 # What other compiled modules take from _channel.py, and the layout that this needs.
 
-from upwire.net.websocket._link cimport Link
+from upwire.net.engine._link cimport Link
+from upwire.net.engine._taker cimport Cork, Taker
 from upwire.net.websocket._receiver cimport Receiver
 from upwire.net.websocket.receive_queue cimport ReceiveQueue
 from upwire.wire.websocket cimport Connection
 
 
-cdef class Cork:
-    cdef readonly bint is_open
-    cdef list _channels
-
-    cdef close(self)
-    cpdef pull(self)
-
-
-cdef class Channel:
+cdef class Channel(Taker):
     cdef object __weakref__
     cdef public Connection _connection
     cdef public object _stream
@@ -39,7 +32,6 @@ cdef class Channel:
     cdef bint _is_processing
     cdef bint _is_corked
 
-    cdef receive(self, const unsigned char *octets, Py_ssize_t n)
     cdef object _take_message(self)
     cdef _see_ahead(self)
     cdef bint _is_listening(self) noexcept

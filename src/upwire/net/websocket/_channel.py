@@ -26,12 +26,14 @@ from upwire.wire.prepared import PreparedMessage
 from upwire.wire.websocket import Event, Fragments, FrameInfo, Message
 
 if cython.compiled:
-    from cython.cimports.upwire.net.websocket._link import Link
+    from cython.cimports.upwire.net.engine._link import Link
+    from cython.cimports.upwire.net.engine._taker import Cork, Taker
     from cython.cimports.upwire.net.websocket._receiver import Receiver
     from cython.cimports.upwire.net.websocket.receive_queue import ReceiveQueue
     from cython.cimports.upwire.wire.websocket import Connection
 else:
-    from upwire.net.websocket._link import Link
+    from upwire.net.engine._link import Link
+    from upwire.net.engine._taker import Cork, Taker
     from upwire.net.websocket._receiver import Receiver
     from upwire.net.websocket.receive_queue import ReceiveQueue
     from upwire.wire.websocket import Connection
@@ -52,34 +54,6 @@ CORKED_OCTETS = 64 * 1024
 """What waits for the end of the batch at most, before it is sent at once."""
 
 
-@cython.final
-@cython.cclass
-class Cork:
-    """Holds back what is sent while a batch of reads is handled, so that it leaves together.
-
-    is_open: nothing is held back.
-    """
-
-    def __init__(self) -> None:
-        self.is_open = True
-        self._channels: list[Channel] = []
-
-    @cython.cfunc
-    def close(self) -> None:
-        """Hold back from now on."""
-        self.is_open = False
-
-    @cython.ccall
-    def pull(self) -> None:
-        """Send what was held back."""
-        self.is_open = True
-        channels, self._channels = self._channels, []
-        channel: Channel
-        for channel in channels:
-            channel._is_corked = False
-            channel._write_output()
-
-
 def send_to_all(channels: Iterable[_Each], message: PreparedMessage) -> list[_Each]:
     """Send a message to each, as `send_prepared()` does; return those that it cannot go to."""
     channel: Channel
@@ -91,7 +65,7 @@ def send_to_all(channels: Iterable[_Each], message: PreparedMessage) -> list[_Ea
 
 
 @cython.cclass
-class Channel:
+class Channel(Taker):  # type: ignore[misc]  # of the two imports, mypy takes the Any
     """Messages between a connection and the application.
 
     `WebSocket` has what is rare; its methods that are called from here stand at the end.
@@ -190,6 +164,18 @@ class Channel:
             self._connection.feed(octets)
             self._take_input(False)
             self._see_ahead()
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def unread_octets(self) -> cython.Py_ssize_t:
+        """How many octets were given and are not parsed."""
+        return self._connection._parser._end - self._connection._parser._at
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def copy_unread(self, target: cython.p_uchar) -> cython.Py_ssize_t:
+        """Copy what is not parsed to target, and return how many octets that is."""
+        return self._connection._parser.copy_unread(target)
 
     @cython.cfunc
     def receive(self, octets: cython.p_const_uchar, n: cython.Py_ssize_t) -> None:
@@ -316,7 +302,7 @@ class Channel:
         if self._closing is not None:
             return
         try:
-            callbacks.on_message(self, message)  # type: ignore[arg-type]  # it is a WebSocket
+            callbacks.on_message(self, message)
         except APPLICATION_FAILURES as error:
             self._fail_callback(error)
 
@@ -420,11 +406,17 @@ class Channel:
             if self._cork is not None and not self._cork.is_open:
                 if not self._is_corked:
                     self._is_corked = True
-                    self._cork._channels.append(self)
+                    self._cork.hold(self)
                 return
         self._write_output()
 
     def _flush(self) -> None:
+        self._write_output()
+
+    @cython.cfunc
+    def send_held(self) -> None:
+        """Send what was held back by a cork."""
+        self._is_corked = False
         self._write_output()
 
     @cython.cfunc

@@ -22,6 +22,10 @@ class Pinged(Protocol):
     has_heard: bool
     """Set by it when octets come from the peer."""
 
+    @property
+    def unsent_octets(self) -> int:
+        """How many octets were sent and wait, since the peer does not take them."""
+
     def _send_ping(self, payload: bytes) -> None:
         """Send a ping with that payload."""
 
@@ -144,16 +148,23 @@ class Pings:
         """Send a keepalive ping, or give up: it is time."""
         self._due_tick = None
         assert self._pinged is not None
-        is_unanswered = self._forget(self._keepalive) is not None
+        is_unanswered = self._waiting is not None and self._keepalive in self._waiting
         is_silent = not self._pinged.has_heard and not self._pinged._is_deaf()
         if is_unanswered and is_silent and self._timeout_s is not None:
             self._pinged._give_up_on_silence()
             return
         self._pinged.has_heard = False
+        if not (is_unanswered and self._pinged.unsent_octets):  # the last may still be among them
+            self._ping_anew()
+        self._arm(self._interval_s if self._timeout_s is None else self._timeout_s)
+
+    def _ping_anew(self) -> None:
+        """Send a keepalive ping in place of the last."""
+        assert self._pinged is not None
+        self._forget(self._keepalive)
         self._keepalive = secrets.token_bytes(4)
         self._note(self._keepalive, _Ping(asyncio.get_running_loop().time()))
         self._pinged._send_ping(self._keepalive)
-        self._arm(self._interval_s if self._timeout_s is None else self._timeout_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,13 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 
 from upwire.errors import ConnectionClosed, LocalProtocolError, RemoteProtocolError, StreamError
+from upwire.net.engine._link import Link
+from upwire.net.engine._taker import Cork
+from upwire.net.engine.driver import settle
+from upwire.net.engine.transport import LinkTransport
 from upwire.net.stream import Address, Stream
-from upwire.net.websocket._channel import Channel, Cork, Data
-from upwire.net.websocket._link import Link
+from upwire.net.websocket._channel import Channel, Data
 from upwire.net.websocket.callbacks import APPLICATION_FAILURES, Callbacks
-from upwire.net.websocket.driver import can_take_over, take_over
 from upwire.net.websocket.ending import Ending
 from upwire.net.websocket.options import WebSocketOptions
 from upwire.net.websocket.pings import Pings
@@ -498,9 +500,9 @@ class WebSocket(Channel):
 
 def _carry(stream: Stream) -> tuple[Stream | Link, Cork | None, bytes]:
     """Return what carries the octets from now on, and what the Stream has read if it does not."""
-    if can_take_over(stream):
-        with suppress(OSError):  # no descriptor is left: the Stream needs no more
-            return take_over(stream)
+    if isinstance(stream.transport, LinkTransport) and stream.can_lend:
+        link = stream.transport.detach()
+        return link, settle(link), stream.give_up()
     return stream, None, b""
 
 

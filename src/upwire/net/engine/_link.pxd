@@ -1,10 +1,15 @@
 # What other compiled modules take from _link.py, and the layout that this needs.
 
+from upwire.net.engine._taker cimport Taker
+
+
 cdef class Link:
     cdef readonly int descriptor
     cdef readonly object peer_address
     cdef readonly object local_address
     cdef readonly object sink
+    cdef Taker _taker  # the sink, if it is one
+    cdef public object on_room
     cdef readonly bint is_eof
     cdef readonly bint is_closed  # or lost: nothing can be sent or received
     cdef bint is_ending  # the peer's end was announced: a short read is not the last
@@ -28,6 +33,7 @@ cdef class Link:
     cdef void note_events(self, unsigned int events) noexcept
     cdef bint can_receive(self) noexcept
     cdef void note_drained(self) noexcept
+    cdef deliver(self, bytes octets)
     cdef end_input(self)
     cdef send_waiting(self)
     cdef lose(self, int error_number)

@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
-"""A socket of the engine: what a `Stream` is to a WebSocket, without a transport of asyncio's.
+"""A socket of the engine: what a `Stream` is to a WebSocket, and what a Stream can stand on.
 
 It is registered once and edge-triggered, so whether it can be read and written is kept here.
 Cython's pure Python mode; uncompiled, the file can be imported, and no Link is ever made.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from typing import Any
 
 try:
@@ -38,6 +39,9 @@ if cython.compiled:
         send,
         shutdown,
     )
+    from cython.cimports.upwire.net.engine._taker import Taker
+else:
+    from upwire.net.engine._taker import Taker
 
 _HIGH = cython.declare(cython.Py_ssize_t, WRITE_HIGH_OCTETS)
 
@@ -45,12 +49,12 @@ _HIGH = cython.declare(cython.Py_ssize_t, WRITE_HIGH_OCTETS)
 @cython.final
 @cython.cclass
 class Link:
-    """One connection of an engine: the part of Stream's interface that a WebSocket needs.
+    """One connection of an engine, with the part of Stream's interface that a WebSocket needs.
 
     engine: an `Engine`, whose module is above this one, or what has its methods.
 
-    It owns its descriptor, a non-blocking socket's. sink gets what a Stream's sink gets, save the
-    octets, which the engine hands to it by itself.
+    It owns its descriptor, a socket's. sink gets what a Stream's sink gets; a `Taker` gets the
+    octets from the engine by itself. on_room is called where `drain()` would go on.
     """
 
     def __cinit__(self) -> None:
@@ -63,10 +67,12 @@ class Link:
         self.peer_address = peer_address
         self.local_address = local_address
         self.sink: Sink | None = None
+        self._taker: Taker | None = None
         self.is_eof = False
         self.is_closed = False
         self.is_ending = False
         self.is_queued = False
+        self.on_room: Callable[[], None] | None = None
         self._engine = engine
         self._waiting: bytearray | None = None
         self._is_readable = True
@@ -112,6 +118,12 @@ class Link:
         self._is_readable = False
 
     @cython.cfunc
+    def deliver(self, octets: bytes) -> None:
+        """Hand octets to a sink that takes none by itself."""
+        if self.sink is not None:
+            self.sink.octets_received(octets)
+
+    @cython.cfunc
     def end_input(self) -> None:
         """Take that the peer sends nothing more."""
         self.is_eof = True
@@ -134,6 +146,8 @@ class Link:
         if self._is_blocked and self._waiting_octets() <= _HIGH // 4:
             self._is_blocked = False
             self._wake_drainers()
+            if self.on_room is not None:
+                self.on_room()
         if self._waiting is None and self.descriptor >= 0:
             self._end_output()
 
@@ -156,6 +170,16 @@ class Link:
     def expect_input(self) -> None:
         """Take that something may be there to receive, since no event will say so."""
         self._is_readable = True
+
+    def move_to(self, engine: Any) -> None:
+        """Be served by another engine from now on."""
+        self._engine.remove(self)
+        self._engine = engine
+
+    def give_up(self) -> None:
+        """Leave the descriptor to somebody else."""
+        self.descriptor = -1
+        self.is_closed = self._is_lost = self._is_over = True
 
     # What a WebSocket sees
 
@@ -183,9 +207,10 @@ class Link:
     def push_to(self, sink: Sink | None) -> None:
         """Tell sink from now on, None nobody, what comes of the connection."""
         self.sink = sink
+        self._taker = sink if isinstance(sink, Taker) else None
 
     def pause(self) -> None:
-        """Receive nothing and tell nothing until `resume()`."""
+        """Receive nothing until `resume()`, and tell a Taker nothing."""
         self._is_paused = True
 
     def resume(self) -> None:
@@ -347,8 +372,9 @@ class Link:
     @cython.cfunc
     def _tell_loss(self) -> None:
         """Tell the sink, once, that the connection is gone; why, unless we closed it."""
-        if self.sink is not None and self._is_over and not self._is_paused:
-            sink, self.sink = self.sink, None
+        is_held: cython.bint = self._is_paused and self._taker is not None
+        if self.sink is not None and self._is_over and not is_held:
+            sink, self.sink, self._taker = self.sink, None, None
             sink.stream_lost(None if self._error is None else self._loss(""))
 
     def _loss(self, doing: str) -> StreamError:

@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
-"""The engine of WebSockets: receives for all that a loop has, and sends what waited.
+"""The engine of plain sockets: receives for all that a loop has, and sends what waited.
 
 It has an epoll descriptor of its own, which the loop watches, and one scratch buffer for all.
 Cython's pure Python mode; uncompiled, the file can be imported and the engine is not available.
@@ -20,6 +20,7 @@ except ModuleNotFoundError:
     from upwire.wire import _cython as cython
 
 if cython.compiled:
+    from cython.cimports.cpython.bytes import PyBytes_FromStringAndSize
     from cython.cimports.libc.errno import EAGAIN, EINTR, errno
     from cython.cimports.libc.stdlib import free, malloc
     from cython.cimports.posix.unistd import close
@@ -38,13 +39,11 @@ if cython.compiled:
         epoll_wait,
         recv,
     )
-    from cython.cimports.upwire.net.websocket._channel import Channel, Cork
-    from cython.cimports.upwire.net.websocket._link import Link
-    from cython.cimports.upwire.wire._codec import FrameParser
+    from cython.cimports.upwire.net.engine._link import Link
+    from cython.cimports.upwire.net.engine._taker import Cork, Taker
 else:
-    from upwire.net.websocket._channel import Channel, Cork
-    from upwire.net.websocket._link import Link
-    from upwire.wire._codec import FrameParser
+    from upwire.net.engine._link import Link
+    from upwire.net.engine._taker import Cork, Taker
 
 SCRATCH_OCTETS = 256 * 1024
 """The most that one receive takes, behind what an earlier one had left unread."""
@@ -194,21 +193,25 @@ class Engine:
                 self._receive(link)
         except Exception as error:  # noqa: BLE001 - the others are served all the same
             link.abort()
-            context = {"message": "a WebSocket has failed", "exception": error}
+            context = {"message": "a connection has failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
 
     @cython.cfunc
     def _receive(self, link: Link) -> None:
-        """Receive once, behind what the channel has left unread."""
-        channel: Channel = link.sink
-        parser: FrameParser = channel._connection._parser
-        unread: cython.Py_ssize_t = parser.copy_unread(self._scratch)
+        """Receive once, behind what was left unread."""
+        taker: Taker | None = link._taker
+        unread: cython.Py_ssize_t = 0 if taker is None else taker.copy_unread(self._scratch)
         room: cython.Py_ssize_t = _SCRATCH - unread
         n: cython.Py_ssize_t = recv(link.descriptor, self._scratch + unread, room, MSG_DONTWAIT)
         if n > 0:
             if n < room and not link.is_ending:
                 link.note_drained()
-            channel.receive(self._scratch, unread + n)
+            if taker is None:
+                link.deliver(
+                    PyBytes_FromStringAndSize(cython.cast(cython.p_char, self._scratch), n)
+                )
+            else:
+                taker.receive(self._scratch, unread + n)
         elif n == 0:
             link.end_input()
         elif errno != EINTR:
@@ -221,5 +224,4 @@ class Engine:
 @cython.cfunc
 def _is_full(link: Link) -> cython.bint:
     """Whether so much is unread, behind a message that is not answered yet, that it must wait."""
-    parser: FrameParser = cython.cast(Channel, link.sink)._connection._parser
-    return parser._end - parser._at > _SCRATCH // 2
+    return link._taker is not None and link._taker.unread_octets() > _SCRATCH // 2

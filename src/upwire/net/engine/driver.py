@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from weakref import WeakKeyDictionary
 
-from upwire.net.stream import Stream
-from upwire.net.websocket import _engine
-from upwire.net.websocket._channel import Cork
-from upwire.net.websocket._link import Link
+from upwire.net.engine import _engine
+from upwire.net.engine._link import Link
+from upwire.net.engine._taker import Cork
+from upwire.net.stream import to_address
 
 WATCHED_MAX = 8
 """So many sockets a loop watches by itself: among few, an epoll in between saves nothing."""
 
 
-def can_take_over(stream: Stream) -> bool:
-    """Whether the engine is there, and the Stream can lend its socket."""
-    return _engine.is_available() and stream.can_lend
+def is_available() -> bool:
+    """Whether there is an engine for plain sockets."""
+    return _engine.is_available()
 
 
-def take_over(stream: Stream) -> tuple[Link, Cork, bytes]:
-    """Move a connection from its Stream to the engine.
+def open_link(sock: socket.socket) -> Link:
+    """Bring a connected socket to the engine, whose Link owns its descriptor from now on.
 
-    Returns the Link, the cork of its engine, and what the Stream had read. Raises OSError where
-    the system has no descriptor left; the Stream is as it was then.
+    Raises OSError, and leaves the socket to the caller then.
     """
-    driver = _driver_of(asyncio.get_running_loop())
-    descriptor = stream.lend()
-    if driver.watched < WATCHED_MAX:
-        watch = _Watch(driver)
-        link = Link(watch, descriptor, stream.peer_address, stream.local_address)
-        watch.begin(link)
-        return link, driver.engine.cork, stream.give_up()
-    link = Link(driver.engine, descriptor, stream.peer_address, stream.local_address)
+    engine = _driver_of(asyncio.get_running_loop()).engine
+    link = Link(
+        engine, sock.fileno(), to_address(sock.getpeername()), to_address(sock.getsockname())
+    )
     try:
-        driver.engine.add(link)
+        engine.add(link)
     except OSError:
-        stream.take_back()
+        link.give_up()
         raise
-    return link, driver.engine.cork, stream.give_up()
+    sock.detach()
+    return link
+
+
+def settle(link: Link) -> Cork:
+    """Let a Link of the engine stay for long; return the cork of the engine."""
+    driver = _driver_of(asyncio.get_running_loop())
+    if driver.has_few_links:
+        watch = _Watch(driver)
+        link.move_to(watch)
+        watch.begin(link)
+    cork: Cork = driver.engine.cork
+    return cork
 
 
 class _Watch:
@@ -108,6 +116,11 @@ class _Driver:
         self.watched = 0
         self._is_scheduled = False
         loop.add_reader(self.engine.descriptor, self._step)
+
+    @property
+    def has_few_links(self) -> bool:
+        """Whether so few connections are open that the loop can watch one more by itself."""
+        return len(self.engine) + self.watched < WATCHED_MAX
 
     def _take_news(self) -> None:
         """Step once more where the descriptor says nothing, or leave behind the last Link."""
