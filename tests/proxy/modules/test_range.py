@@ -147,6 +147,15 @@ def test_several_parts(tmp_path: Path, parts: list[tuple[int, int]]) -> None:
 def test_none_that_can_be_satisfied(tmp_path: Path) -> None:
     status, fields, _ = fetch(tmp_path, "Range: bytes=262144-")
     assert (status, fields["content-range"]) == (416, "bytes */262144")
+    assert not {"etag", "last-modified", "accept-ranges"} & fields.keys()
+    assert fields["content-type"] == "text/html"
+
+
+def test_what_was_added_stays_where_none_can_be_satisfied(tmp_path: Path) -> None:
+    status, fields, _ = fetch(
+        tmp_path, "Range: bytes=262144-", directives="add_header X-Added yes; expires epoch;"
+    )
+    assert (status, fields["x-added"], fields["cache-control"]) == (416, "yes", "no-cache")
 
 
 def test_ranges_not_allowed(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ _RANGE = re.compile(
 _PART_OCTETS, _PARTS_OCTETS = 256, 4096
 # How much of parts that were asked for out of their order may wait in memory.
 _WAITING_OCTETS_MAX = 1024 * 1024
+# What a 416 does not take over from the response that it replaces.
+_OF_THE_CONTENT = frozenset({"accept-ranges", "content-type", "etag", "last-modified"})
 
 
 class Unsatisfiable(Exception):
@@ -43,7 +45,8 @@ def join(request: Request, head: OutputHead) -> Filter | None:
     try:
         ranges = select_ranges(request.head.headers, head, most)
     except Unsatisfiable:
-        request.added_fields.append(("Content-Range", f"bytes */{head.length}"))
+        kept = [line for line in head.fields.items() if line[0].lower() not in _OF_THE_CONTENT]
+        request.added_fields[:] = [*kept, ("Content-Range", f"bytes */{head.length}")]
         raise Refused(416) from None
     if not ranges:
         head.fields.set("Accept-Ranges", "bytes")
