@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.nginx import Answer
-from kit.proxy_site import LISTENING, cycle_of, get
+from kit.proxy_site import LISTENING, Visit, cycle_of, get, read_to_end
 
 
 def ask(folder: Path, directives: str, target: str = "/page") -> Answer:
@@ -38,6 +38,23 @@ def test_answers(tmp_path: Path, answer: str, expected: int) -> None:
     assert got.status == expected
     log = (tmp_path / "error.log").read_text() if (tmp_path / "error.log").exists() else ""
     assert ("auth request unexpected status" in log) == (expected == 500)
+
+
+def test_an_answer_that_ends_the_connection(tmp_path: Path) -> None:
+    site = LISTENING.format(directives="auth_request /auth; location = /auth { return 444; }")
+
+    async def run() -> bytes:
+        with cycle_of(site, tmp_path) as cycle:
+            one = Visit(cycle)
+            one.client.write(b"GET /page HTTP/1.1\r\nHost: h\r\n\r\n")
+            serving = asyncio.create_task(one.serve())
+            received = await read_to_end(one.client)
+            one.client.close()
+            await serving
+            return received
+
+    assert asyncio.run(run()) == b""
+    assert '" 444 ' in (tmp_path / "access.log").read_text()
 
 
 def test_off(tmp_path: Path) -> None:

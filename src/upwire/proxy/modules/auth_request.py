@@ -5,9 +5,11 @@ from __future__ import annotations
 from upwire.proxy.request import Handled, Outcome, Request
 from upwire.proxy.subrequest import SubrequestCycle, fetch
 
+_CLOSE = 444  # nginx's own: the connection ends without a response, whoever says so
+
 
 async def check(request: Request) -> Handled:
-    """Let in where the subrequest is answered with 2xx, and refuse with its 401 or 403."""
+    """Let in where the subrequest is answered with 2xx, and refuse with its 401, 403 or 444."""
     settings = request.settings.auth_request
     if not settings.uri:
         return None
@@ -20,6 +22,8 @@ async def check(request: Request) -> Handled:
     status = asked.reply.status
     if 200 <= status < 300:
         return Outcome.ALLOWED
+    if status == _CLOSE:
+        return _CLOSE
     if status not in (401, 403):
         request.log("error", f"auth request unexpected status: {status}")
         return 500
