@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -21,6 +21,7 @@ from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 
 from kit.chromium import CHROMIUM, DRIVER, PROMPTLY_S, Browser, running_chromium
+from upwire.demo.setting import Setting
 
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="chromium and chromium-driver are not installed"
@@ -239,6 +240,128 @@ def test_a_page_comes_back_after_the_server_went(driver: webdriver.Chrome) -> No
     browser.until(lambda: browser.text("#status").startswith("Closed 1001"))
     with serving([*command, "--port", str(port)], port):
         browser.wait_open()
+
+
+CONFIG = """
+events {{ }}
+http {{
+    access_log off;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://127.0.0.1:{backend_port};
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection "upgrade";
+            proxy_set_header Host $host;
+        }}
+    }}
+}}
+"""
+
+
+class KilledBackend:
+    """The demo's backend behind `upwire proxy`, which is killed and started again at will."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._backend_port = free_port()
+        self._journal = folder / "chat.journal"
+        self._stack = stack
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        config = folder / "nginx.conf"
+        config.write_text(CONFIG.format(port=port, backend_port=self._backend_port))
+        self._run("proxy", "-c", str(config))
+        self.start()
+
+    def start(self) -> None:
+        port = str(self._backend_port)
+        self._backend = self._run("serve", "upwire.demo.app:routes", "--port", port)
+        assert self._backend.stdout is not None
+        self._backend.stdout.readline()  # it says where it listens
+
+    def kill(self) -> None:
+        self._backend.kill()
+        self._backend.wait(PROMPTLY_S)
+
+    def _run(self, *arguments: str) -> subprocess.Popen[bytes]:
+        process = self._stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-m", "upwire", *arguments],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=os.environ | Setting(journal=str(self._journal)).to_environment(),
+            )
+        )
+        self._stack.callback(process.terminate)
+        return process
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> Iterator[KilledBackend]:
+    with ExitStack() as stack:
+        yield KilledBackend(tmp_path, stack)
+
+
+def say(browser: Browser, *lines: str) -> None:
+    """Say lines as fast as a page can."""
+    browser.driver.execute_script(
+        "for (const line of arguments[0]) {"
+        " document.getElementById('text').value = line;"
+        " document.getElementById('say').requestSubmit(); }",
+        lines,
+    )
+
+
+def open_chat(browser: Browser) -> str:
+    """Open the chat in a new tab as soon as the server answers; return the tab's handle."""
+    browser.driver.switch_to.new_window("tab")
+    browser.until(lambda: has_opened(browser))
+    browser.wait_open()
+    handle: str = browser.driver.current_window_handle
+    return handle
+
+
+def has_opened(browser: Browser) -> bool:
+    browser.open("/chat")
+    return browser.text("#title") == "lobby"
+
+
+def all_said(browser: Browser, tab: str, lines: set[str]) -> list[str]:
+    """Return what a tab shows as soon as it has all the lines, none of them on its way."""
+    browser.driver.switch_to.window(tab)
+    browser.until(
+        lambda: lines <= set(browser.texts(".words")) and not browser.texts(".unsent .words")
+    )
+    return browser.texts(".words")
+
+
+def test_a_backend_that_is_killed_loses_no_line(
+    driver: webdriver.Chrome, backend: KilledBackend
+) -> None:
+    browser = Browser(driver, backend.url)
+    ada, bob = open_chat(browser), open_chat(browser)
+    say(browser, "from Bob")
+    for tab in (ada, bob):
+        all_said(browser, tab, {"from Bob"})
+
+    burst = [f"line {number}" for number in range(10)]
+    say(browser, *burst)
+    backend.kill()  # whatever of it has been answered by now
+    browser.until(lambda: "reconnecting" in browser.text("#status span"))
+    assert browser.text("#status").startswith("Closed 10")
+    driver.switch_to.window(ada)
+    browser.until(lambda: browser.text("#status").startswith("Closed 10"))
+    say(browser, "meanwhile")
+    assert "meanwhile" in browser.texts(".unsent .words")
+    backend.start()
+
+    expected = {"from Bob", "meanwhile", *burst}
+    seen = [all_said(browser, tab, expected) for tab in (ada, bob)]
+    assert sorted(seen[0]) == sorted(expected)  # each once
+    assert seen[0] == seen[1]
+    assert any("Connected again" in text for text in browser.texts(".event"))
+    assert all_said(browser, open_chat(browser), expected) == seen[0]
 
 
 @contextmanager
