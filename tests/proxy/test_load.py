@@ -103,6 +103,19 @@ def test_all_names_that_are_nowhere_are_told(tmp_path: Path) -> None:
     ]
 
 
+def test_name_servers_that_are_nowhere_are_told(tmp_path: Path) -> None:
+    http = (
+        "server { listen 80; resolver 127.0.0.1 one.invalid;"
+        " location / { resolver [::1] two.invalid:5353; } }"
+    )
+    with pytest.raises(ConfigError) as caught, cycle_of(http, tmp_path):
+        pass
+    assert [problem.message for problem in caught.value.problems] == [
+        'host not found in resolver "one.invalid"',
+        'host not found in resolver "two.invalid"',
+    ]
+
+
 def test_a_retired_cycle_closes_behind_its_last_request(tmp_path: Path) -> None:
     with cycle_of("server { listen 127.0.0.1:80; }", tmp_path) as cycle:
         with cycle.in_use():

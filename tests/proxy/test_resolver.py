@@ -11,7 +11,7 @@ from kit.name_server import NameServer, name_server
 from kit.upstreams import Time
 from upwire.conf.model import Resolver as Settings
 from upwire.proxy import resolver as module
-from upwire.proxy.resolver import NotResolved, Resolver
+from upwire.proxy.resolver import NotResolved, Resolver, open_resolvers
 
 RECORDS = {
     "a.test A": "10.0.0.1,10.0.0.2",
@@ -33,6 +33,19 @@ def make(
     clock = Time()
     addresses = tuple(("127.0.0.1", server.port) for server in servers)
     return Resolver(Settings(addresses, valid_s, ipv4, ipv6), clock), clock
+
+
+def test_the_addresses_of_a_name_are_all_asked() -> None:
+    settings = Settings((("ns.test", 53), ("[::1]", 5353)))
+    asked: list[str] = []
+
+    def resolve(host: str) -> list[str]:
+        asked.append(host)
+        return ["10.0.0.1", "10.0.0.2"]
+
+    opened = open_resolvers([settings, settings], resolve, Time())
+    assert (list(opened), asked) == ([settings], ["ns.test"])
+    assert opened[settings].servers == (("10.0.0.1", 53), ("10.0.0.2", 53), ("[::1]", 5353))
 
 
 async def refusal(resolver: Resolver, name: str, *, timeout_s: float = 5) -> str:

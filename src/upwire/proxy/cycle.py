@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from upwire.conf.model import (
@@ -34,7 +35,7 @@ from upwire.proxy.live_peers import NAMES_OCTETS, NAMES_RECORD, LivePeers
 from upwire.proxy.log_file import STDERR, STDOUT, LogFiles
 from upwire.proxy.open_log_files import OpenLogFiles
 from upwire.proxy.privileges import Credentials
-from upwire.proxy.resolver import Resolver
+from upwire.proxy.resolver import Resolver, open_resolvers
 from upwire.proxy.route import Router
 from upwire.proxy.status import Counters
 from upwire.proxy.tls.contexts import Contexts, make_client_context, make_server_context
@@ -144,7 +145,6 @@ class Cycle:
         self._error_loggers: dict[int, ErrorLogger] = {}
         self.upstreams: dict[str, Upstreams] = {}
         self._live_peers: list[LivePeers] = []
-        self._resolvers: dict[ResolverSettings, Resolver] = {}
         self._begun_s = self.clock()
         self._users = 0
         self._is_retired = False
@@ -162,6 +162,7 @@ class Cycle:
             self.files.report = self.log.write
             for settings in all_settings(config):
                 self._open_logs(settings, defaults)
+            self._resolvers = open_resolvers(all_resolvers(config), self.resolve, self.clock)
             self._resolve_upstreams()
             self.trusted_hosts = resolve_trusted(all_settings(config), self.resolve)
             self.server_contexts = Contexts(
@@ -193,8 +194,6 @@ class Cycle:
 
     def resolver(self, settings: ResolverSettings) -> Resolver:
         """Return the name servers of a `resolver`; what they said is known wherever it stands."""
-        if settings not in self._resolvers:
-            self._resolvers[settings] = Resolver(settings, self.clock)
         return self._resolvers[settings]
 
     def upstreams_of(self, passed: ProxyPass) -> Upstreams:
@@ -404,6 +403,16 @@ def all_settings(config: Config) -> Iterator[LocationSettings]:
         yield server.settings
         for location in _all_locations(server.locations):
             yield from location.all_settings()
+
+
+def all_resolvers(config: Config) -> Iterator[ResolverSettings]:
+    """Yield the `resolver` of every level and upstream that has one."""
+    levels: Iterator[LocationSettings | Upstream] = chain(
+        all_settings(config), config.upstreams.values()
+    )
+    for level in levels:
+        if level.resolver is not None:
+            yield level.resolver
 
 
 def all_passes(config: Config) -> Iterator[ProxyPass]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import count
 
 import dns.exception
@@ -19,7 +19,8 @@ import dns.rdatatype
 import dns.rrset
 
 from upwire.conf.model import Resolver as ResolverSettings
-from upwire.errors import UpwireError
+from upwire.conf.values import is_address
+from upwire.errors import ConfigError, Problem, UpwireError
 from upwire.net.dns import ask
 
 ALIASES_MAX = 50
@@ -76,6 +77,42 @@ class Service:
     addresses: tuple[str, ...]
 
 
+def open_resolvers(
+    found: Iterable[ResolverSettings],
+    resolve: Callable[[str], Sequence[str]],
+    clock: Callable[[], float],
+) -> dict[ResolverSettings, Resolver]:
+    """Return a resolver for each `resolver`; raises ConfigError for name servers without address.
+
+    resolve: how the system finds addresses; OSError where there are none.
+    """
+    opened: dict[ResolverSettings, Resolver] = {}
+    problems: list[Problem] = []
+    for settings in found:
+        if settings not in opened:
+            servers = tuple(_addresses(settings, resolve, problems))
+            opened[settings] = Resolver(replace(settings, servers=servers), clock)
+    if problems:
+        raise ConfigError(problems)
+    return opened
+
+
+def _addresses(
+    settings: ResolverSettings, resolve: Callable[[str], Sequence[str]], problems: list[Problem]
+) -> Iterator[tuple[str, int]]:
+    """Yield each address of the name servers; a name without one is a problem, in nginx's words."""
+    for host, port in settings.servers:
+        try:
+            hosts = [host] if is_address(host.strip("[]")) else resolve(host)
+        except OSError:
+            place = settings.position
+            assert place is not None
+            message = f'host not found in resolver "{host}"'
+            problems.append(Problem(message, place.file, place.line, place.column))
+        else:
+            yield from ((address, port) for address in hosts)
+
+
 class Resolver:
     """Name servers and what they said. clock: monotonic seconds."""
 
@@ -87,6 +124,11 @@ class Resolver:
         self._found: dict[str, Found] = {}
         self._pending: dict[str, asyncio.Task[Found]] = {}
         self._turns = count()
+
+    @property
+    def servers(self) -> tuple[tuple[str, int], ...]:
+        """The name servers, each as address and port."""
+        return self._settings.servers
 
     @property
     def valid_s(self) -> float | None:

@@ -35,7 +35,8 @@ def read_resolver(directive: Directive, assembly: Assembly) -> Resolver:
         raise Wrong('"ipv4" and "ipv6" cannot both be "off"', directive.position)
     if not servers:
         raise Wrong("no name servers defined", directive.position)
-    return Resolver(tuple(servers), valid_s, families["ipv4"], families["ipv6"])
+    place = directive.position
+    return Resolver(tuple(servers), valid_s, families["ipv4"], families["ipv6"], place)
 
 
 def _read_valid(text: str, at: Position) -> float:
