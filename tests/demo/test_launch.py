@@ -6,10 +6,13 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from kit.redis import needs_redis, running_redis
 from upwire.demo import launch
 from upwire.demo.launch import check_port, find_nginx, main
 from upwire.demo.plan import DemoOptions, Plan, make_plan
@@ -44,6 +47,19 @@ def options() -> DemoOptions:
     return DemoOptions(port=launch._free_port(), backend_port=launch._free_port())
 
 
+def options_of_nodes(nodes: int, redis: str) -> DemoOptions:
+    """Return options with so many free ports in a row."""
+    while True:
+        first = launch._free_port()
+        with suppress(ValueError, UpwireError):
+            options = DemoOptions(
+                port=launch._free_port(), backend_port=first, nodes=nodes, redis=redis
+            )
+            for port in options.backend_ports:
+                check_port("127.0.0.1", port, "--backend-port")
+            return options
+
+
 def put_in_place(
     monkeypatch: pytest.MonkeyPatch, *, proxy: tuple[str, ...], backend: tuple[str, ...] = WAITS
 ) -> None:
@@ -53,7 +69,8 @@ def put_in_place(
         options: DemoOptions, folder: Path, *, status_port: int, nginx: str | None = None
     ) -> Plan:
         real = make_plan(options, folder, status_port=status_port, nginx=nginx)
-        return Plan(proxy=proxy, backend=backend, files=real.files, setting=real.setting)
+        backends = dict.fromkeys(real.backends, backend)
+        return Plan(proxy=proxy, backends=backends, files=real.files, setting=real.setting)
 
     monkeypatch.setattr(launch, "make_plan", plan)
 
@@ -160,3 +177,63 @@ def test_a_path_that_does_not_answer_is_said(
     assert main(options) == 1
     error = capsys.readouterr().err
     assert f"{options.url} is not ready after 0 s: [Errno 111] Connection refused" in error
+
+
+def test_a_backend_that_is_killed_starts_again(
+    options: DemoOptions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is killed when it runs first; the second time, it ends the demo."""
+    seen = tmp_path / "seen"
+    backend = (
+        "import os, pathlib, signal\n"
+        f"seen = pathlib.Path({str(seen)!r})\n"
+        "if seen.exists():\n"
+        f"    os.kill({os.getpid()}, signal.SIGINT)\n"
+        "    signal.pause()\n"
+        "seen.touch()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    put_in_place(monkeypatch, proxy=WAITS, backend=(sys.executable, "-c", backend))
+    monkeypatch.setattr(launch, "RESTART_DELAY_S", 0.0)
+
+    assert main(options) == 0
+    address = options.backend_addresses[0]
+    assert f"upwire serve on {address} was killed: it starts again." in capsys.readouterr().out
+
+
+def test_a_redis_that_is_not_there_is_said_before_anything_starts(
+    options: DemoOptions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(launch, "REDIS_TIMEOUT_S", 0.1)
+    for url, why in (
+        (f"unix://{tmp_path}/none.sock", f"unix://{tmp_path}/none.sock is not reached: "),
+        ("http://x", "the URL of Redis begins with none of redis://, rediss://, unix://"),
+    ):
+        assert main(replace(options, redis=url)) == 1
+        assert capsys.readouterr().err.startswith(f"upwire demo: {why}")
+
+
+@needs_redis
+def test_several_nodes_are_waited_for_and_told_of_redis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def ask(url: str) -> None:
+        asked.append(url)
+
+    monkeypatch.setattr(launch, "_ask", ask)
+    put_in_place(monkeypatch, proxy=WAITS)
+    monkeypatch.setattr(launch, "_has_display", lambda: os.kill(os.getpid(), signal.SIGINT))
+    with running_redis(tmp_path) as server:
+        options = options_of_nodes(2, server.url)
+
+        assert main(options) == 0
+    assert asked == [*(f"http://{address}/" for address in options.backend_addresses), options.url]
+    assert "Ctrl-C stops all." in capsys.readouterr().out

@@ -28,10 +28,13 @@ def test_with_the_usual_ports_the_file_is_read_where_it_is() -> None:
         *(sys.executable, "-m", "upwire", "proxy", "-c", str(CONFIG_FILE)),
         *("--add-host", "backend=127.0.0.1", "--status", "127.0.0.1:8001"),
     )
-    assert plan.backend == (
-        *(sys.executable, "-m", "upwire", "serve", "upwire.demo.app:routes"),
-        *("--host", "127.0.0.1", "--port", "8080"),
-    )
+    assert plan.backends == {
+        "127.0.0.1:8080": (
+            *(sys.executable, "-m", "upwire", "serve", "upwire.demo.app:routes"),
+            *("--host", "127.0.0.1", "--port", "8080"),
+        )
+    }
+    assert (plan.setting.redis, plan.setting.journal) == (None, "/run/demo/chat.journal")
     assert plan.setting.status_address == "127.0.0.1:8001"
     assert plan.setting.config_file == str(CONFIG_FILE)
 
@@ -61,6 +64,26 @@ def test_nginx_gets_the_same_file_but_for_the_name() -> None:
     assert "proxy_temp_path temporary/proxy;" in plan.files["temporary/paths.conf"]
     assert plan.setting.proxy == "nginx"
     assert plan.setting.status_address is None
+
+
+@pytest.mark.parametrize("program", [None, "/usr/sbin/nginx"])
+def test_several_nodes_are_servers_of_an_upstream(program: str | None) -> None:
+    options = DemoOptions(nodes=3, redis="redis://", nginx=program is not None)
+    plan = make_plan(options, FOLDER, status_port=1, nginx=program)
+
+    assert changed_lines(CONFIG, plan.files["nginx.conf"]) == [
+        "+ upstream backend {",
+        "+ server 127.0.0.1:8080;",
+        "+ server 127.0.0.1:8081;",
+        "+ server 127.0.0.1:8082;",
+        "+ }",
+        "- proxy_pass http://backend:8080;",
+        "+ proxy_pass http://backend;",
+    ]
+    assert "--add-host" not in plan.proxy
+    assert [command[-1] for command in plan.backends.values()] == ["8080", "8081", "8082"]
+    assert list(plan.backends) == ["127.0.0.1:8080", "127.0.0.1:8081", "127.0.0.1:8082"]
+    assert (plan.setting.redis, plan.setting.journal) == ("redis://", None)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +126,7 @@ def test_the_description_says_where_to_look_and_what_is_read() -> None:
     assert "browser ─► upwire proxy on 127.0.0.1:8000 ─► upwire serve on 127.0.0.1:8080" in text
     assert f"upwire proxy reads {CONFIG_FILE}" in text
     assert "but for" not in text
+    assert "Ctrl-C stops both." in text
 
 
 def test_the_description_shows_the_lines_that_differ() -> None:
@@ -112,6 +136,31 @@ def test_the_description_shows_the_lines_that_differ() -> None:
     assert "nginx reads /run/demo/nginx.conf" in text
     assert f"which is {CONFIG_FILE} but for:" in text
     assert "    + proxy_pass http://127.0.0.1:8080;" in text
+
+
+def test_the_description_names_all_nodes() -> None:
+    options = DemoOptions(nodes=2, redis="redis://")
+    text = describe(options, make_plan(options, FOLDER, status_port=1))
+
+    assert "─► upwire serve on 127.0.0.1:8080 or 127.0.0.1:8081, and back" in text
+    assert "Ctrl-C stops all." in text
+
+
+@pytest.mark.parametrize(
+    ("nodes", "redis", "ports", "message"),
+    [
+        (0, "", (8000, 8080), "--nodes takes 1 to 16, not 0"),
+        (17, "redis://", (8000, 8080), "--nodes takes 1 to 16, not 17"),
+        (3, "", (8000, 8080), "--nodes needs --redis URL"),
+        (3, "redis://", (8000, 65534), "--backend-port leaves no room for 3 nodes"),
+        (3, "redis://", (8082, 8080), "--port and --backend-port must differ"),
+    ],
+)
+def test_nodes_that_cannot_be_are_refused(
+    nodes: int, redis: str, ports: tuple[int, int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        DemoOptions(nodes=nodes, redis=redis, port=ports[0], backend_port=ports[1])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`upwire demo`: starts the backend and the proxy, says where to look, and stops both."""
+"""`upwire demo`: starts the proxy and the backends, says where to look, and stops all."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import socket
 import sys
 import tempfile
 import webbrowser
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from http import HTTPStatus
@@ -21,9 +22,12 @@ from urllib.parse import urlsplit
 from upwire.demo.child import Child
 from upwire.demo.plan import BACKEND_HOST, NGINX_PATHS, DemoOptions, Plan, describe, make_plan
 from upwire.demo.race import until_first
+from upwire.demo.setting import Setting
 from upwire.errors import UpwireError
 
 READY_TIMEOUT_S = 15.0
+RESTART_DELAY_S = 1.0
+REDIS_TIMEOUT_S = 3.0
 _ASK_AGAIN_S = 0.05
 
 __all__ = ["DemoOptions", "main"]
@@ -52,6 +56,17 @@ def check_port(host: str, port: int, option: str) -> None:
         raise UpwireError(_explain_port(host, port, option, error)) from None
 
 
+async def check_redis(url: str) -> None:
+    """Raise UpwireError if there is no server, or nothing to talk to it with."""
+    from upwire.rooms.redis_home import RedisHome  # the redis package may not be installed
+
+    home = RedisHome(url, deadline_s=REDIS_TIMEOUT_S)
+    try:
+        await home.open()
+    finally:
+        await home.close()
+
+
 def find_nginx() -> str:
     """Return the path of nginx. Raises UpwireError if it is not installed."""
     for path in NGINX_PATHS:
@@ -70,18 +85,26 @@ def _explain_port(host: str, port: int, option: str, error: OSError) -> str:
 
 async def _run(options: DemoOptions) -> None:
     check_port(options.host, options.port, "--port")
-    check_port(BACKEND_HOST, options.backend_port, "--backend-port")
+    for port in options.backend_ports:
+        check_port(BACKEND_HOST, port, "--backend-port")
+    if options.redis:
+        await check_redis(options.redis)
     nginx = find_nginx() if options.nginx else None
     stop = _catch_signals()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="upwire-demo-")))
         plan = make_plan(options, folder, status_port=_free_port(), nginx=nginx)
         _write_files(folder, plan.files)
-        children = await _start(plan, stack)
+        proxy = await stack.enter_async_context(Child.running(plan.setting.proxy, plan.proxy))
+        setting = replace(plan.setting, proxy_pid=proxy.pid)
         await until_first(
             stop.wait(),
+            *(
+                _keep_running(command, replace(setting, backend_address=address))
+                for address, command in plan.backends.items()
+            ),
             _present(options, plan, stop),
-            *(_watch(child) for child in children),
+            _watch(proxy),
         )
         print("\nStopping.", flush=True)
 
@@ -110,18 +133,23 @@ def _write_files(folder: Path, files: dict[str, str]) -> None:
         path.write_text(text)
 
 
-async def _start(plan: Plan, stack: AsyncExitStack) -> list[Child]:
-    """Start the proxy, and then the backend, which is told the proxy's process."""
-    proxy = await stack.enter_async_context(Child.running(plan.setting.proxy, plan.proxy))
-    setting = replace(plan.setting, proxy_pid=proxy.pid)
-    backend = await stack.enter_async_context(
-        Child.running("upwire serve", plan.backend, environment=setting.to_environment())
-    )
-    return [proxy, backend]
+async def _keep_running(command: Sequence[str], setting: Setting) -> None:
+    """Run a backend, and again where it is killed. Raises UpwireError where it ends by itself."""
+    name = "upwire serve"
+    while True:
+        async with Child.running(name, command, environment=setting.to_environment()) as child:
+            status = await child.wait()
+        if status >= 0:
+            raise _ended(child, status)
+        print(f"{name} on {setting.backend_address} was killed: it starts again.", flush=True)
+        await asyncio.sleep(RESTART_DELAY_S)
 
 
 async def _present(options: DemoOptions, plan: Plan, stop: asyncio.Event) -> None:
     """Say where to look as soon as the path works, and stay."""
+    if options.nodes > 1:  # the proxy would pass over one that it has met too early
+        for address in plan.backends:
+            await _wait_until_ready(f"http://{address}/")
     await _wait_until_ready(options.url)
     print(describe(options, plan), flush=True)
     if options.open_browser and _has_display():
@@ -130,11 +158,15 @@ async def _present(options: DemoOptions, plan: Plan, stop: asyncio.Event) -> Non
 
 
 async def _watch(child: Child) -> None:
-    """Raise UpwireError when the program has ended, with the last that it said."""
-    status = await child.wait()
+    """Raise UpwireError when the program has ended."""
+    raise _ended(child, await child.wait())
+
+
+def _ended(child: Child, status: int) -> UpwireError:
+    """Return what to say of a program that has ended, with the last that it said itself."""
     how = f"by signal {-status}" if status < 0 else f"with status {status}"
     lines = "".join(f"\n  {line}" for line in child.last_lines)
-    raise UpwireError(f"{child.name} has ended {how}{':' if lines else ''}{lines}")
+    return UpwireError(f"{child.name} has ended {how}{':' if lines else ''}{lines}")
 
 
 async def _wait_until_ready(url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
 import sys
@@ -12,6 +13,7 @@ from upwire.demo.setting import CONFIG_FILE, Setting
 
 BACKEND_HOST = "127.0.0.1"
 BACKEND_NAME = "backend"  # as nginx.conf calls it
+NODES_MAX = 16
 
 # Debian keeps nginx where a user's PATH does not lead.
 NGINX_PATHS = ("nginx", "/usr/sbin/nginx", "/usr/local/sbin/nginx")
@@ -36,6 +38,18 @@ class DemoOptions:
     backend_port: int = field(
         default=8080, metadata={"help": "port on which the backend listens", "metavar": "PORT"}
     )
+    nodes: int = field(
+        default=1,
+        metadata={
+            "help": "how many backends share the chat, on this port and the next ones;"
+            " more than one need --redis",
+            "metavar": "NUMBER",
+        },
+    )
+    redis: str = field(
+        default="",
+        metadata={"help": "where the chat lives, as redis://127.0.0.1:6379", "metavar": "URL"},
+    )
     nginx: bool = field(default=False, metadata={"help": "put the real nginx in the proxy's place"})
     open_browser: bool = field(
         default=True,
@@ -46,8 +60,24 @@ class DemoOptions:
         for name, port in (("--port", self.port), ("--backend-port", self.backend_port)):
             if not 1 <= port <= 65535:
                 raise ValueError(f"{name} takes 1 to 65535, not {port}")
-        if self.port == self.backend_port:
+        if not 1 <= self.nodes <= NODES_MAX:
+            raise ValueError(f"--nodes takes 1 to {NODES_MAX}, not {self.nodes}")
+        if self.nodes > 1 and not self.redis:
+            raise ValueError("--nodes needs --redis URL: without it, each node's chat is its own")
+        if self.backend_ports[-1] > 65535:
+            raise ValueError(f"--backend-port leaves no room for {self.nodes} nodes")
+        if self.port in self.backend_ports:
             raise ValueError("--port and --backend-port must differ")
+
+    @property
+    def backend_ports(self) -> range:
+        """The ports of all backends."""
+        return range(self.backend_port, self.backend_port + self.nodes)
+
+    @property
+    def backend_addresses(self) -> list[str]:
+        """Where the backends listen."""
+        return [f"{BACKEND_HOST}:{port}" for port in self.backend_ports]
 
     @property
     def address(self) -> str:
@@ -65,13 +95,13 @@ class DemoOptions:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The two commands, the files that they need, and what the backend is told.
+    """The commands, the files that they need, and what the first backend is told.
 
-    files: by their path below the run's own folder.
+    backends: by their addresses. files: by their path below the run's own folder.
     """
 
     proxy: tuple[str, ...]
-    backend: tuple[str, ...]
+    backends: dict[str, tuple[str, ...]]
     files: dict[str, str]
     setting: Setting
 
@@ -89,44 +119,55 @@ def make_plan(
         files["temporary/paths.conf"] = _TEMPORARY_PATHS
         proxy = nginx_command(nginx, folder)
     else:
-        proxy = proxy_command(config_file, status_address)
+        proxy = proxy_command(config_file, status_address, options)
     return Plan(
         proxy=proxy,
-        backend=backend_command(options.backend_port),
+        backends={
+            address: backend_command(port)
+            for address, port in zip(options.backend_addresses, options.backend_ports, strict=True)
+        },
         files=files,
         setting=Setting(
             proxy="upwire proxy" if nginx is None else "nginx",
             proxy_address=options.address,
-            backend_address=f"{BACKEND_HOST}:{options.backend_port}",
+            backend_address=options.backend_addresses[0],
             config_file=str(config_file),
             status_address=status_address if nginx is None else None,
             origins=allowed_origins(options),
+            redis=options.redis or None,
+            journal=None if options.redis else str(folder / "chat.journal"),
         ),
     )
 
 
 def edit_config(text: str, options: DemoOptions) -> str:
     """Return nginx.conf with the addresses of this run, and nothing else changed."""
-    name = BACKEND_HOST if options.nginx else BACKEND_NAME
     text = re.sub(r"(?<=listen )[^;]+", options.address, text)
+    if options.nodes > 1:
+        servers = "".join(f"        server {address};\n" for address in options.backend_addresses)
+        upstream = f"    upstream {BACKEND_NAME} {{\n{servers}    }}\n\n"
+        text = re.sub(r"^(?=    server \{)", upstream, text, flags=re.MULTILINE)
+        return re.sub(r"(?<=proxy_pass http://)[^;]+", BACKEND_NAME, text)
+    name = BACKEND_HOST if options.nginx else BACKEND_NAME
     return re.sub(r"(?<=proxy_pass http://)[^;]+", f"{name}:{options.backend_port}", text)
 
 
 def changed_lines(before: str, after: str) -> list[str]:
-    """Return the lines that differ, the old one marked with a minus, the new with a plus."""
+    """Return the lines that differ, the old ones marked with a minus, the new ones with a plus."""
+    changes = difflib.ndiff(before.splitlines(), after.splitlines())
     return [
-        f"{mark} {line.strip()}"
-        for old, new in zip(before.splitlines(), after.splitlines(), strict=True)
-        if old != new
-        for mark, line in (("-", old), ("+", new))
+        f"{change[0]} {change[1:].strip()}"
+        for change in changes
+        if change[0] in "+-" and change[1:].strip()
     ]
 
 
-def proxy_command(config_file: Path, status_address: str) -> tuple[str, ...]:
-    """`upwire proxy`, to which the name in proxy_pass is this machine."""
+def proxy_command(config_file: Path, status_address: str, options: DemoOptions) -> tuple[str, ...]:
+    """`upwire proxy`, to which the name in proxy_pass is this machine, or an upstream."""
+    names = ("--add-host", f"{BACKEND_NAME}={BACKEND_HOST}") if options.nodes == 1 else ()
     return (
         *(sys.executable, "-m", "upwire", "proxy", "-c", str(config_file)),
-        *("--add-host", f"{BACKEND_NAME}={BACKEND_HOST}", "--status", status_address),
+        *(*names, "--status", status_address),
     )
 
 
@@ -162,16 +203,18 @@ def allowed_origins(options: DemoOptions) -> tuple[str, ...] | None:
 def describe(options: DemoOptions, plan: Plan) -> str:
     """Say where to look, which way the messages take, and which file is read."""
     setting = plan.setting
+    addresses = " or ".join(options.backend_addresses)
     lines = [
         "",
         f"  Look at {options.url}",
         "",
         f"  browser ─► {setting.proxy} on {setting.proxy_address}"
-        f" ─► upwire serve on {setting.backend_address}, and back",
+        f" ─► upwire serve on {addresses}, and back",
         f"  {setting.proxy} reads {setting.config_file}",
     ]
     usual = CONFIG_FILE.read_text()
     changes = changed_lines(usual, plan.files.get("nginx.conf", usual))
     if changes:
         lines += [f"  which is {CONFIG_FILE} but for:", *(f"    {line}" for line in changes)]
-    return "\n".join([*lines, "", "  Ctrl-C stops both.", ""])
+    what = "both" if options.nodes == 1 else "all"
+    return "\n".join([*lines, "", f"  Ctrl-C stops {what}.", ""])
