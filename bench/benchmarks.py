@@ -13,6 +13,7 @@ KIB = 1024
 SERVERS = (
     "upwire",
     "upwire_callbacks",
+    "upwire_uvloop",
     "uwebsockets",
     "socketify",
     "picows",
@@ -27,7 +28,7 @@ SERVERS = (
 ASGI_SERVERS = ("upwire_asgi", "uvicorn_websockets", "uvicorn_wsproto", "granian", "hypercorn")
 ASGI_HTTP_SERVERS = ("upwire_asgi", "uvicorn_standard", "granian", "hypercorn")
 TUNNELS = ("nginx", "upwire", "nginx_tuned", "haproxy", "caddy")
-CLIENTS = ("upwire", "picows", "websockets", "aiohttp")
+CLIENTS = ("upwire", "upwire_uvloop", "picows", "websockets", "aiohttp")
 ROOMS = ("upwire", "websockets", "picows")
 DEFLATING = ("upwire", "websockets", "aiohttp", "picows", "socketify", "uwebsockets")
 

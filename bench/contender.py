@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import upwire
+
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "bench"
 ROLES: tuple[str, ...] = (
@@ -145,7 +147,7 @@ def running(
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
-            env=os.environ | {"PATH": _SYSTEM_PATH} | _expand(contender, role.environment),
+            env=environment(contender, role),
             start_new_session=True,
             preexec_fn=lambda: _settle(core),
         )
@@ -175,6 +177,14 @@ def fill(contender: Contender, role: Role, values: Mapping[str, str]) -> list[st
     return [part.format(**places) for part in role.command]
 
 
+def environment(contender: Contender, role: Role) -> dict[str, str]:
+    """Return the environment variables of a role: ours, and its own."""
+    ours = Path(upwire.__file__).parents[1]  # for what runs upwire with packages of its own
+    places = {"run": contender.run_folder, "folder": contender.folder, "ours": ours}
+    added = {name: value.format(**places) for name, value in role.environment.items()}
+    return os.environ | {"PATH": _SYSTEM_PATH} | added
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
@@ -182,11 +192,6 @@ def free_port() -> int:
 
 def _role(facts: Mapping[str, Any]) -> Role:  # Any: what TOML gives
     return Role(tuple(facts["command"]), facts.get("config"), facts.get("environment", {}))
-
-
-def _expand(contender: Contender, environment: Mapping[str, str]) -> dict[str, str]:
-    places = {"run": contender.run_folder, "folder": contender.folder}
-    return {name: value.format(**places) for name, value in environment.items()}
 
 
 def _wait_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

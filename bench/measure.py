@@ -152,6 +152,7 @@ def client(one: Contender, scenario: Scenario, seconds: float) -> Sample:
         }
         done = subprocess.run(
             contender.fill(one, one.roles["client"], values),
+            env=contender.environment(one, one.roles["client"]),
             preexec_fn=lambda: os.sched_setaffinity(0, {CORES[0]}),
             capture_output=True,
             text=True,

@@ -250,6 +250,7 @@ TARGETS = (
         "handshakes",
         Scenario(20),
         at_least=3,
+        contender="upwire_uvloop",  # as the other
         versus="websockets",
     ),
     Target(
@@ -258,6 +259,7 @@ TARGETS = (
         "handshakes",
         Scenario(20),
         at_least=1,
+        contender="upwire_uvloop",  # as the other
         versus="picows",
     ),
     Target(
@@ -266,6 +268,7 @@ TARGETS = (
         "client",
         Scenario(1),
         at_least=1,
+        contender="upwire_uvloop",  # as the other
         versus="picows",
     ),
     Target(
@@ -274,6 +277,7 @@ TARGETS = (
         "client",
         Scenario(1),
         at_least=2,
+        contender="upwire_uvloop",  # as the other
         versus="websockets",
     ),
     Target(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 import time
 
 import upwire
+from upwire.net.loop import run_in_loop
 
 
 async def main(url: str, octets: int, seconds: float) -> None:
@@ -22,4 +22,4 @@ async def main(url: str, octets: int, seconds: float) -> None:
     print(json.dumps([time.process_time() - start_s, times_ns]))
 
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
+run_in_loop(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
