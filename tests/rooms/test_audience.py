@@ -10,7 +10,7 @@ from upwire.net.websocket import PreparedMessage
 from upwire.rooms.audience import Audience, Member
 from upwire.rooms.events import Encoder, Event, Joined, Left, Published
 from upwire.rooms.home import Position, Publication
-from upwire.rooms.limits import OutboxLimits, SlowPolicy
+from upwire.rooms.limits import OutboxLimits, RoomLimits, SlowPolicy
 from upwire.rooms.metrics import Counters
 
 
@@ -21,7 +21,9 @@ class Hall:
         self, count: int, encode: Encoder | None = None, limits: OutboxLimits | None = None
     ) -> None:
         self.counters = Counters()
-        self.audience = Audience("hall", encode, limits or OutboxLimits(), self.counters)
+        self.audience = Audience(
+            "hall", encode, RoomLimits(outbox=limits or OutboxLimits()), self.counters
+        )
         self.guests = [Guest() for _ in range(count)]
         self.members = [Member(guest.ws, {}, encode, None) for guest in self.guests]
         for member in self.members:

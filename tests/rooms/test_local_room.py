@@ -208,7 +208,7 @@ def test_what_was_missed_is_told_once_and_in_order() -> None:
         guest, member = node.admit(encoded=True, is_held=True)
         history = await node.home.history("room", since=since)
         await node.publish("c")
-        node.room.recover(member, history, is_recovered=True)
+        node.room.recover(member, history)
         await node.publish("d")
         assert [len(outbox) for outbox in node.room.outboxes()] == [3]
         assert member.outbox is not None
@@ -227,14 +227,14 @@ def test_what_cannot_be_recovered_is_left_out() -> None:
         await node.publish("a")
         guest, member = node.admit(is_held=True)
         history = await node.home.history("room", since=Position("before", 7))
-        node.room.recover(member, history, is_recovered=False)
+        node.room.recover(member, history)
         await node.publish("b")
         assert member.outbox is not None
         member.outbox.start()
         await settle()
         assert guest.received == ["b"]
         node.room.dismiss(member)
-        node.room.recover(member, history, is_recovered=True)
+        node.room.recover(member, history)
         await node.home.close()
 
     run(main())
@@ -247,7 +247,7 @@ def test_an_encoder_may_leave_out_what_was_missed() -> None:
         member = Member(guest.ws, {}, lambda room, event: None, None)
         node.room.admit(member)
         missed = (Publication("a", offset=1),)
-        node.room.recover(member, History(Position("e", 1), missed), is_recovered=True)
+        node.room.recover(member, History(Position("e", 1), missed))
         assert member.outbox is not None
         assert len(member.outbox) == 0
 

@@ -8,9 +8,10 @@ from functools import partial
 
 from upwire.net.websocket import PreparedMessage, WebSocket, send_to_all
 from upwire.rooms.events import Encoder, Event, Joined, Left, Published
-from upwire.rooms.home import Info, Position
-from upwire.rooms.limits import OutboxLimits
+from upwire.rooms.home import History, Info, Position
+from upwire.rooms.limits import RoomLimits
 from upwire.rooms.metrics import Counters
+from upwire.rooms.missed import MissedMessages
 from upwire.rooms.outbox import Outbox
 from upwire.wire.websocket import State
 
@@ -44,14 +45,15 @@ class Audience:
     each of the others.
     """
 
-    __slots__ = ("_behind", "_counters", "_encode", "_limits", "_ready", "_room")
+    __slots__ = ("_behind", "_counters", "_encode", "_limits", "_missed", "_ready", "_room")
 
     def __init__(
-        self, room: str, encode: Encoder | None, limits: OutboxLimits, counters: Counters
+        self, room: str, encode: Encoder | None, limits: RoomLimits, counters: Counters
     ) -> None:
         self._room = room
         self._encode = encode
-        self._limits = limits
+        self._limits = limits.outbox
+        self._missed = MissedMessages(self._prepare, limits.recovery_messages)
         self._counters = counters
         self._ready: dict[WebSocket, Member] = {}
         self._behind: dict[WebSocket, Member] = {}
@@ -75,23 +77,14 @@ class Audience:
             member.outbox.stop()
             member.outbox = None
 
-    def prepare(self, event: Event) -> PreparedMessage | None:
-        """Return the message that tells an event; None: it is not told, or cannot be."""
-        if self._encode is None:
-            if not isinstance(event, Published):
-                return None
-            return PreparedMessage(event.publication.data)
-        try:
-            data = self._encode(self._room, event)
-            return None if data is None else PreparedMessage(data)
-        except Exception:  # the application's: other members are served all the same
-            self._counters.encoder_failures += 1
-            logger.exception("the encoder of room %r failed", self._room)
-            return None
+    def recover(self, member: Member, missed: History, reached: Position) -> None:
+        """Give a member that is held what it missed; reached: where the room is."""
+        assert member.outbox is not None
+        member.outbox.recover(self._missed.of(missed), missed.position, reached)
 
     def tell(self, event: Event) -> None:
         """Tell an event to all members; who joined or left does not hear of itself."""
-        message = self.prepare(event)
+        message = self._prepare(event)
         key, besides = "", ""
         position: Position | None = None
         match event:
@@ -110,6 +103,20 @@ class Audience:
         for member in behind:
             if member.outbox is not None and member.id != besides:
                 member.outbox.put(message, key=key, position=position)
+
+    def _prepare(self, event: Event) -> PreparedMessage | None:
+        """Return the message that tells an event; None: it is not told, or cannot be."""
+        if self._encode is None:
+            if not isinstance(event, Published):
+                return None
+            return PreparedMessage(event.publication.data)
+        try:
+            data = self._encode(self._room, event)
+            return None if data is None else PreparedMessage(data)
+        except Exception:  # the application's: other members are served all the same
+            self._counters.encoder_failures += 1
+            logger.exception("the encoder of room %r failed", self._room)
+            return None
 
     def _send(self, message: PreparedMessage, besides: str) -> list[WebSocket]:
         """Send to all who keep up; return those who do so no more."""

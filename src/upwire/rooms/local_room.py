@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
 from upwire.errors import RoomRefused
 from upwire.net.websocket import WebSocket
@@ -75,7 +76,7 @@ class LocalRoom:
         self._members[member.ws] = member
         audience = self._audiences.get(member.encode)
         if audience is None:
-            audience = Audience(self.name, member.encode, self.limits.outbox, self._counters)
+            audience = Audience(self.name, member.encode, self.limits, self._counters)
             self._audiences[member.encode] = audience
         audience.add(member)
 
@@ -99,17 +100,12 @@ class LocalRoom:
         """Whether a WebSocket is a member."""
         return ws in self._members
 
-    def recover(self, member: Member, history: History, *, is_recovered: bool) -> None:
-        """Give a member that was held until now what it missed, if that is known."""
-        if member.outbox is None:
+    def recover(self, member: Member, history: History) -> None:
+        """Give a member that was held until now what it missed, if all of that is there."""
+        if not self.has(member.ws):
             return  # it was dismissed meanwhile
-        missed = []
-        for publication in history.publications if is_recovered else ():
-            position = Position(history.position.epoch, publication.offset)
-            message = self._audiences[member.encode].prepare(Published(publication, position))
-            if message is not None:
-                missed.append((message, position))
-        member.outbox.recover(missed, history.position, self.position)
+        missed = history if history.is_complete else replace(history, publications=())
+        self._audiences[member.encode].recover(member, missed, self.position)
 
     # What the home tells
 

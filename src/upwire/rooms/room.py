@@ -162,7 +162,7 @@ class Room:
             history = await self._rooms._read_missed(local, self._since)
             self.recovered = history.is_complete
             self.position = self._since if history.is_complete else history.position
-            local.recover(self._member, history, is_recovered=self.recovered)
+            local.recover(self._member, history)
         await self._rooms._home.enter(self.name, self._member.id, self.info)
 
     def _check_open(self) -> None:
