@@ -1,4 +1,4 @@
-"""`upwire serve`: what is found by its name, what is said when nothing is, and a whole run."""
+"""`upwire serve`: what its options are and do, and a whole run."""
 
 from __future__ import annotations
 
@@ -17,11 +17,9 @@ import pytest
 import upwire
 from upwire import application
 from upwire.application import ServeOptions
-from upwire.asgi.loading import load
 from upwire.errors import UpwireError
 
 SOURCE = """
-import functools
 import upwire
 
 routes = upwire.Routes()
@@ -30,84 +28,17 @@ routes = upwire.Routes()
 async def shout(ws):
     async for message in ws:
         await ws.send(message.upper())
-
-class Holder:
-    handler = staticmethod(shout)
-
-    def answer(self, ws):
-        return None
-
-class Callable:
-    async def __call__(self, ws):
-        await ws.close()
-
-@functools.wraps(shout)
-def decorated(ws):
-    return shout(ws)
-
-def plain(ws):
-    return None
-
-called = Callable()
-method = Holder().answer
-number = 5
 """
 RUN_TIMEOUT_S = 30
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with modules, on sys.path, and none of them kept imported."""
+    """A folder with a module, on sys.path, and not kept imported."""
     (tmp_path / "shouting.py").write_text(SOURCE)
-    (tmp_path / "needing.py").write_text("import missing_dependency\n")
-    (tmp_path / "broken.py").write_text("\nprint(undefined)\n")
-    (tmp_path / "cut.py").write_text("\n\nroutes = (\n")
-    (tmp_path / "ending.py").write_text("raise SystemExit('bye')\n")
     monkeypatch.syspath_prepend(tmp_path)
-    for name in ("shouting", "needing", "broken", "cut", "ending"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.delitem(sys.modules, "shouting", raising=False)
     return tmp_path
-
-
-@pytest.mark.usefixtures("folder")
-def test_an_application_is_found_by_its_name() -> None:
-    assert isinstance(load("shouting:routes"), upwire.Routes)
-    assert load("shouting:shout") is load("shouting:Holder.handler")
-
-
-@pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("name", ["decorated", "called"])
-def test_what_gives_an_awaitable_is_a_handler(name: str) -> None:
-    assert callable(load(f"shouting:{name}"))
-
-
-@pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize(
-    ("target", "complaint"),
-    [
-        ("shouting", "'shouting' is not MODULE:NAME"),
-        (":handler", "is not MODULE:NAME"),
-        ("shouting:", "is not MODULE:NAME"),
-        (".shouting:handler", "is not MODULE:NAME"),
-        ("shouting..deep:handler", "is not MODULE:NAME"),
-        ("nowhere:handler", "there is no module nowhere in this folder"),
-        ("nowhere.deep:handler", "there is no module nowhere in this folder"),
-        ("shouting.deep:handler", "there is no module shouting.deep in this folder"),
-        ("needing:handler", "cannot import needing: No module named 'missing_dependency'"),
-        ("broken:handler", r"NameError: name 'undefined' is not defined, at .*broken\.py:2"),
-        ("cut:handler", r"SyntaxError: '\(' was never closed \(cut\.py, line 3\)$"),
-        ("ending:handler", r"cannot import ending: SystemExit: bye, at .*ending\.py:1"),
-        ("shouting:nothing", "module shouting has no 'nothing'"),
-        ("shouting:Holder.nothing", "module shouting has no 'Holder.nothing'"),
-        ("shouting:number", "shouting:number: 5 is not an async function; a handler is"),
-        ("shouting:plain", "shouting:plain: <function plain .* is not async; a handler is"),
-        ("shouting:method", "is not async; a handler is"),
-        ("shouting:Holder", "is not an async function; a handler is"),
-    ],
-)
-def test_what_is_not_there_is_named(target: str, complaint: str) -> None:
-    with pytest.raises(UpwireError, match=complaint):
-        load(target)
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
@@ -119,6 +50,28 @@ def test_a_port_out_of_range_is_wrong_usage(port: int) -> None:
 def test_a_limit_below_one_octet_is_wrong_usage() -> None:
     with pytest.raises(ValueError, match="--max-message-octets takes 1 or more"):
         ServeOptions(target="a:b", max_message_octets=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"reload": True, "workers": 2}, "--reload runs one worker"),
+        ({"workers": 0}, "--workers takes 1 or more"),
+        ({"limit_concurrency": 0}, "--limit-concurrency takes 1 or more"),
+        ({"ws_max_queue": 0}, "--ws-max-queue takes 1 or more"),
+        ({"timeout_graceful_shutdown": 0}, "--timeout-graceful-shutdown takes more than 0 s"),
+        ({"timeout_keep_alive": -1}, "--timeout-keep-alive takes more than 0 s"),
+        ({"reload_delay": float("nan")}, "--reload-delay takes more than 0 s"),
+        ({"ws_ping_interval": -1}, "take 0 s or more"),
+        ({"ssl_cert_reqs": 3}, "--ssl-cert-reqs takes 0, 1 or 2"),
+        ({"ssl_cert_reqs": 2}, "--ssl-cert-reqs needs --ssl-ca-certs"),
+        ({"lifespan": "never"}, "--lifespan takes auto, on, off"),
+        ({"log_level": "loud"}, "--log-level takes critical"),
+    ],
+)
+def test_what_cannot_be_is_wrong_usage(options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        ServeOptions(target="a:b", **options)
 
 
 def test_a_key_needs_its_certificate() -> None:
@@ -171,6 +124,32 @@ def test_other_faults_of_an_address_are_the_listener_s() -> None:
     with pytest.raises(UpwireError, match=r'^cannot load certificate "no such certificate"'):
         application.main(
             ServeOptions(target="shouting:shout", port=0, certificate="no such certificate")
+        )
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_environment_s_workers_are_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "many")
+    with pytest.raises(UpwireError, match=r"\$WEB_CONCURRENCY is a number of workers, not 'many'"):
+        application.main(ServeOptions(target="shouting:shout"))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_descriptor_that_is_no_socket(folder: Path, workers: int) -> None:
+    with (folder / "file").open("wb") as file:
+        options = ServeOptions(target="shouting:shout", fd=file.fileno(), workers=workers)
+        with pytest.raises(
+            UpwireError, match=rf"--fd {file.fileno()}: .*not a socket|on non-socket"
+        ):
+            application.main(options)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_folder_to_watch_has_to_be_there(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    with pytest.raises(UpwireError, match="missing is no folder that could be watched"):
+        application.main(
+            ServeOptions(target="shouting:shout", port=0, reload=True, reload_dir=(missing,))
         )
 
 

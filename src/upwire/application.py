@@ -19,6 +19,7 @@ from upwire.asgi.changes import Changes, Wanted, watch
 from upwire.asgi.lifespan import Mode
 from upwire.asgi.loading import is_asgi, load
 from upwire.asgi.log_config import configure_logging
+from upwire.asgi.running import UNIX_MODE
 from upwire.asgi.supervisor import LOOK_S, Supervisor
 from upwire.errors import ConfigError, UpwireError, printable
 from upwire.fronting import find_backend, proxy_in_front
@@ -303,14 +304,17 @@ def _shared_socket(options: ServeOptions) -> Iterator[socket.socket]:
             yield sock
         return
     with listen(options.host, _port(options, 8000), options.unix) as sock:
-        inode = None if options.unix is None else os.stat(options.unix).st_ino
+        if options.unix is None:
+            yield sock
+            return
+        os.chmod(options.unix, UNIX_MODE)
+        inode = os.stat(options.unix).st_ino
         try:
             yield sock
         finally:
-            if options.unix is not None:
-                with contextlib.suppress(FileNotFoundError):
-                    if os.stat(options.unix).st_ino == inode:  # nobody else's in its place
-                        os.unlink(options.unix)
+            with contextlib.suppress(FileNotFoundError):
+                if os.stat(options.unix).st_ino == inode:  # nobody else's in its place
+                    os.unlink(options.unix)
 
 
 @contextlib.contextmanager

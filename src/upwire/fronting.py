@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from upwire.conf.model import Config, Location
@@ -64,32 +64,59 @@ def proxy_in_front(path: str) -> Iterator[Callable[[], None]]:
     UpwireError at the end where the proxy has ended first: it has said why.
     """
     command = [sys.executable, "-m", "upwire", "proxy", "-c", os.path.abspath(path)]
-    process = subprocess.Popen(command, preexec_fn=_end_with_parent)
+    process = subprocess.Popen(command, preexec_fn=_end_with_parent, process_group=0)
     is_over = threading.Event()
-
-    def watch() -> None:
-        process.wait()
-        if not is_over.is_set():
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    watching = threading.Thread(target=watch, name="proxy", daemon=True)
+    watching = threading.Thread(target=_watch, args=(process, is_over), name="proxy", daemon=True)
     watching.start()
 
     def reload() -> None:
         process.send_signal(signal.SIGHUP)
 
-    before = signal.signal(signal.SIGHUP, lambda *_: reload())
     try:
-        yield reload
-        if process.poll() is not None:
-            raise UpwireError(f"the proxy has ended with status {process.returncode}")
+        with _handled({signal.SIGHUP: reload, signal.SIGTERM: _interrupt}):
+            yield reload
+    except KeyboardInterrupt:
+        if process.poll() is None:
+            raise
     finally:
-        signal.signal(signal.SIGHUP, before)
+        status = process.poll()
         is_over.set()
-        process.terminate()
-        watching.join(STOP_TIMEOUT_S)
-        process.kill()
-        watching.join()
+        _end(process, watching)
+    if status is not None:
+        raise UpwireError(f"the proxy has ended with status {status}")
+
+
+def _watch(process: subprocess.Popen[bytes], is_over: threading.Event) -> None:
+    """End ourselves behind a proxy that has ended by itself."""
+    process.wait()
+    if not is_over.is_set():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _end(process: subprocess.Popen[bytes], watching: threading.Thread) -> None:
+    process.terminate()
+    watching.join(STOP_TIMEOUT_S)
+    with contextlib.suppress(ProcessLookupError):  # nobody is left
+        os.killpg(process.pid, signal.SIGKILL)
+    watching.join()
+
+
+@contextlib.contextmanager
+def _handled(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
+    """Call these at their signals, until a server has handlers of its own."""
+    before = {
+        number: signal.signal(number, lambda *_, handler=handler: handler())
+        for number, handler in handlers.items()
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 def _below(locations: Iterable[Location]) -> Iterator[Location]:

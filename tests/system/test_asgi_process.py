@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -54,6 +55,15 @@ def fails():
     raise ValueError("no application today")
 """
 
+LOG = """
+version: 1
+disable_existing_loggers: false
+handlers:
+  file: {class: logging.FileHandler, filename: access.log}
+loggers:
+  upwire.access: {handlers: [file], level: INFO}
+"""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -62,14 +72,17 @@ def folder(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def running(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run `upwire serve` on a unix socket in a folder; end it if it is still there."""
+async def running(
+    folder: Path, *arguments: str, listens: Sequence[str] = ("--uds", "socket"), fd: int = 2
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run `upwire serve` in a folder; end it if it is still there. fd: what it inherits."""
     paths = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, paths))}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "upwire", "serve", *arguments, "--uds", "socket"),
+        *(sys.executable, "-m", "upwire", "serve", *arguments, *listens),
         cwd=folder,
         env=environment,
+        pass_fds=[fd],
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -91,8 +104,8 @@ async def line_with(process: asyncio.subprocess.Process, text: str) -> str:
     raise AssertionError(f"the process has ended without {text!r}")
 
 
-async def fetch(folder: Path) -> str:
-    reader, writer = await asyncio.open_unix_connection(str(folder / "socket"))
+async def fetch(folder: Path, name: str = "socket") -> str:
+    reader, writer = await asyncio.open_unix_connection(str(folder / name))
     writer.write(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     answer = await reader.read()
     writer.close()
@@ -116,6 +129,7 @@ def test_a_whole_run_ends_in_order(folder: Path) -> None:
     async def main() -> None:
         async with running(folder, "app:make", "--factory") as process:
             await line_with(process, "listening on")
+            assert (folder / "socket").stat().st_mode & 0o777 == 0o666
             async with connect(folder, "/") as ws:
                 process.send_signal(signal.SIGTERM)
                 with pytest.raises(ConnectionClosed) as closed:
@@ -150,6 +164,7 @@ def test_a_worker_that_dies_is_replaced(folder: Path) -> None:
     async def main() -> None:
         async with running(folder, "app:app", "--workers", "2") as process:
             await line_with(process, "listening on")
+            assert (folder / "socket").stat().st_mode & 0o777 == 0o666
             first = int((await fetch(folder)).split()[0])
             assert first != process.pid
             os.kill(first, signal.SIGKILL)
@@ -159,6 +174,39 @@ def test_a_worker_that_dies_is_replaced(folder: Path) -> None:
             output, _ = await process.communicate()
             assert process.returncode == 0
             assert b"stopped" in output
+            assert not (folder / "socket").exists()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_inherited_socket(folder: Path, workers: str) -> None:
+    async def main() -> None:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(folder / "theirs"))
+            listener.listen()
+            listens = ("--fd", str(listener.fileno()))
+            async with running(
+                folder, "app:app", "--workers", workers, listens=listens, fd=listener.fileno()
+            ) as process:
+                assert (await fetch(folder, "theirs")).endswith("NAME")
+                process.send_signal(signal.SIGTERM)
+                assert await process.wait() == 0
+            assert (folder / "theirs").exists()  # it is not ours to remove
+
+    asyncio.run(main())
+
+
+def test_the_log_goes_where_its_file_says(folder: Path) -> None:
+    (folder / "log.yaml").write_text(LOG)
+
+    async def main() -> None:
+        async with running(folder, "app:app", "--log-config", "log.yaml") as process:
+            await line_with(process, "listening on")
+            await fetch(folder)
+            process.send_signal(signal.SIGTERM)
+            await process.communicate()
+        assert '"GET / HTTP/1.1" 200' in (folder / "access.log").read_text()
 
     asyncio.run(main())
 

@@ -27,7 +27,7 @@ class Certificates:
 
 
 def tls_context(files: Certificates) -> ssl.SSLContext:
-    """Return the context. Raises ConfigError for a pair of files, UpwireError for the rest."""
+    """Return the context. Raises ConfigError for a file, UpwireError for ciphers."""
     key = files.key or files.certificate
     if files.key_password is None:
         context = server_context(files.certificate, key)
@@ -40,10 +40,14 @@ def tls_context(files: Certificates) -> ssl.SSLContext:
         context.verify_mode = ssl.VerifyMode(reqs)
         if files.authorities is not None:
             context.load_verify_locations(files.authorities)
-        if files.ciphers is not None:
-            context.set_ciphers(files.ciphers)
     except OSError as error:
-        raise UpwireError(f"TLS: {explain(error)}") from error
+        what = f'authorities "{files.authorities}"'
+        raise ConfigError([Problem(f"cannot load {what}: {explain(error)}")]) from error
+    if files.ciphers is not None:
+        try:
+            context.set_ciphers(files.ciphers)
+        except ssl.SSLError as error:
+            raise UpwireError(f"OpenSSL has no cipher of {files.ciphers!r:.80}") from error
     return context
 
 

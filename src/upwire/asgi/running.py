@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import ssl as tls
@@ -23,6 +24,9 @@ from upwire.wire.frames import CloseCode
 
 ABORT_TIMEOUT_S = 1.0
 """How long the process may go on behind a second signal."""
+
+UNIX_MODE = 0o666
+"""Of a unix socket's path, as nginx and uvicorn have it: a proxy is mostly another user."""
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _RESERVE_S = 2.0  # of the time to stop, for what comes behind the connections: lifespan's end
@@ -101,6 +105,8 @@ def run_application(
         server = serve(application, host, port, unix=uds, sock=sock, ssl=ssl, **options)
         with LoopWatch(), _stopped_by_signals(server, deadline, timeout_s):
             await server.start()
+            if uds is not None:
+                os.chmod(uds, UNIX_MODE)
             say_started(server)
             await server.serve_forever()
 
