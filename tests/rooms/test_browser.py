@@ -563,21 +563,22 @@ def test_an_update_is_sent_and_kept_for_the_next_join(script: Script) -> None:
       client.connect();
       await latest().welcome();
       await latest().reply("join", joined(0));
-      room.update({ info: { name: "Countess" } }).catch(() => {});
-      await settle();
+      const shown = room.update({ info: { name: "Countess" } });
+      await latest().reply("update", { info: { name: "Countess 2" } });
       const update = latest().commands("update");
       await latest().lose();
       await pass(due());
       await latest().welcome();
       const { info, window } = latest().commands("join")[0];
-      return [update, info, window];
+      return [update, info, window, await shown];
     """)
 
-    update, info, window = told
+    update, info, window, shown = told
     assert update == [
         {"id": 4, "method": "update", "room": "r", "info": {"name": "Countess"}},
     ]
     assert (info, window) == ({"name": "Countess"}, 2)
+    assert shown == {"name": "Countess 2"}
 
 
 @needs_chromium
@@ -601,6 +602,23 @@ def test_a_room_that_was_left_can_be_joined_again(script: Script) -> None:
     """)
 
     assert told == ["already_joined", "left", ["connect", "ping", "join", "leave", "join"]]
+
+
+@needs_chromium
+def test_a_room_that_is_left_tells_nothing_more(script: Script) -> None:
+    told = script("""
+      const client = new Client("/rooms");
+      const room = client.join("r", { history: 1 });
+      const events = note(room, "ready", "publication", "error");
+      client.connect();
+      await latest().welcome();
+      room.leave();
+      await latest().reply("join", joined(1, { publications: [{ offset: 1, data: "late" }] }));
+      await latest().say(push(2, "later"));
+      return [events, latest().commands("leave").length];
+    """)
+
+    assert told == [[], 1]
 
 
 @needs_chromium

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -242,6 +243,13 @@ def test_octets_follow_their_push() -> None:
         b'{"push":"publication","room":"r","offset":5}\n\n\x00\xff'
     )
     assert list_publication(publication) == {"offset": 5, "base64": "CgD/"}
+
+
+def test_the_guide_shows_every_command() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "rooms.md").read_text()
+    shown = [read_command(line[2:])[1] for line in guide.splitlines() if line.startswith("→ ")]
+
+    assert {type(command) for command in shown} == set(get_args(Command))
 
 
 def test_a_position_is_told_by_its_parts() -> None:
