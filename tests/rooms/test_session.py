@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -13,15 +13,16 @@ from kit.rooms import Guest
 from kit.tab import Tab, open_tab
 from upwire.errors import ConnectionClosed, HomeUnreachable
 from upwire.net.websocket import WebSocket, WebSocketOptions
+from upwire.rooms import session
+from upwire.rooms.browser_options import BrowserLimits
 from upwire.rooms.browsers import browser_handler
-from upwire.rooms.home import HistoryLimits, Info, Position
+from upwire.rooms.home import HistoryLimits, Info, Position, Publication
 from upwire.rooms.limits import OutboxLimits, RoomLimits
 from upwire.rooms.memory import MemoryHome
 from upwire.rooms.permissions import Action
-from upwire.rooms.protocol import CommandRefused
+from upwire.rooms.protocol import CommandRefused, encode_publication
 from upwire.rooms.room import Room
 from upwire.rooms.rooms import Rooms
-from upwire.rooms.session import BrowserLimits
 
 MANY = 500
 
@@ -176,6 +177,47 @@ def test_what_cannot_be_recovered_is_told_with_what_is_left() -> None:
         assert reply["position"]["offset"] == 3
 
     virtual_time.run(main())
+
+
+def test_who_may_not_read_history_gets_none_by_failing_to_recover() -> None:
+    old = {"epoch": "of old", "offset": 7}
+
+    async def main() -> None:
+        rooms = Rooms(may=lambda action, *_: action is not Action.HISTORY)
+        async with rooms, tab(rooms) as ada:
+            await rooms.publish("r", "1")
+            joined = await ada.ask("join", room="r", since=old)
+            recovered = await ada.ask("recover", room="r", since=old)
+            assert await ada.refused("history", room="r") == "forbidden"
+
+        for reply in (joined, recovered):
+            assert (reply["recovered"], reply["complete"]) == (False, False)
+            assert reply["publications"] == []
+            assert reply["position"]["offset"] == 1
+
+    virtual_time.run(main())
+
+
+def test_a_push_is_made_once_for_all_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+
+    def count(room: str, publication: Publication) -> str | bytes:
+        made.append(publication.offset)
+        return encode_publication(room, publication)
+
+    monkeypatch.setattr(session, "encode_publication", count)
+
+    async def main() -> None:
+        async with Rooms() as rooms, AsyncExitStack() as stack:
+            tabs = [await stack.enter_async_context(tab(rooms)) for _ in range(8)]
+            for number, one in enumerate(tabs):
+                await one.ask("join", room="r", presence=number % 2 == 0)
+            await rooms.publish("r", "1")
+            for one in tabs:
+                assert (await one.push("publication"))["data"] == 1
+
+    virtual_time.run(main())
+    assert made == [1, 1]  # for those with presence, and for those without
 
 
 def test_history_can_be_asked_for() -> None:
@@ -384,6 +426,16 @@ def test_the_application_decides_what_is_shown_and_published() -> None:
             assert await ada.refused("update", room="r", info={}) == "no_name"
 
         assert heard["data"] == {"by": "Ada", "text": "hello"}
+
+    virtual_time.run(main())
+
+
+def test_an_info_that_no_message_can_carry_joins_nobody() -> None:
+    async def main() -> None:
+        rooms = Rooms()
+        async with rooms, tab(rooms, admit=lambda ws, room, info: {"name": object()}) as ada:
+            assert await ada.refused("join", room="r") == "internal"
+            assert await rooms.presence("r") == {}
 
     virtual_time.run(main())
 

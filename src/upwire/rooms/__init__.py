@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from upwire.rooms.browser_options import BrowserLimits
 from upwire.rooms.browsers import browser_handler, client_script
 from upwire.rooms.events import (
     Encoder,
@@ -28,7 +29,6 @@ from upwire.rooms.permissions import Action, May
 from upwire.rooms.protocol import CommandRefused
 from upwire.rooms.room import Room
 from upwire.rooms.rooms import Rooms
-from upwire.rooms.session import BrowserLimits
 
 __all__ = [
     "Action",

@@ -8,8 +8,9 @@ from functools import lru_cache
 from importlib.resources import files
 
 from upwire.net.websocket import WebSocket
+from upwire.rooms.browser_options import Admit, BrowserLimits, Hooks, Prepare, Welcome
 from upwire.rooms.rooms import Rooms
-from upwire.rooms.session import Admit, BrowserLimits, Hooks, Prepare, Session, Welcome
+from upwire.rooms.session import Session
 from upwire.server import Request, Response
 from upwire.wire.fields import parse_list
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
@@ -19,6 +19,7 @@ from upwire.errors import (
     UpwireError,
 )
 from upwire.net.websocket import WebSocket
+from upwire.rooms.browser_options import BrowserLimits, Hooks
 from upwire.rooms.events import Event, Joined, Left, Published, Resumed
 from upwire.rooms.home import History, Info
 from upwire.rooms.protocol import (
@@ -54,15 +55,6 @@ logger = logging.getLogger("upwire.rooms")
 _T = TypeVar("_T")
 Result = Mapping[str, object]
 
-Welcome = Callable[[WebSocket], object]
-"""Returns what each page is told when it has connected; JSON."""
-
-Admit = Callable[[WebSocket, str, Info], Info | Awaitable[Info]]
-"""Returns what a member of the room of that name is to show, of what it wants to show."""
-
-Prepare = Callable[[Room, object], object | Awaitable[object]]
-"""Returns what is published of what a member wants to publish; both are JSON."""
-
 _CODES = {
     "name": "bad_request",
     "permission": "forbidden",
@@ -72,32 +64,6 @@ _CODES = {
     "closed": "closed",
     "joined": "already_joined",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrowserLimits:
-    """What one browser may do, and how often it is to show that it is there.
-
-    message_octets: of one command.
-    commands: how many may wait for those before them.
-    faults: commands in a row that are wrong, or too many, before it is sent away with 1008.
-    ping_interval_s, ping_timeout_s: how often it pings, and how long it waits for any message.
-    """
-
-    message_octets: int = 2**16
-    commands: int = 128
-    faults: int = 32
-    ping_interval_s: float = 25.0
-    ping_timeout_s: float = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hooks:
-    """What the application decides; each may raise CommandRefused."""
-
-    welcome: Welcome | None = None
-    admit: Admit | None = None
-    prepare: Prepare | None = None
 
 
 @dataclass(slots=True)
@@ -188,7 +154,7 @@ class Session:
     def _read(self, data: str | bytes) -> tuple[int, Command]:
         if isinstance(data, bytes):
             raise CommandRefused("bad_request", "commands are text")
-        if len(data) > self._limits.message_octets:
+        if len(data.encode()) > self._limits.message_octets:
             raise CommandRefused(
                 "too_large", f"a command has at most {self._limits.message_octets} octets"
             )
@@ -306,7 +272,7 @@ class Session:
         room = membership.room
         history = History(room.position)
         if room.recovered is False:
-            history = await self._rooms.history(room.name)
+            history = await self._what_is_left(room)
         elif room.recovered is None and command.history:
             history = await room.history(command.history)
         return {
@@ -319,11 +285,22 @@ class Session:
         membership = self._membership(command.room)
         membership.is_lost = False
         history = await self._rooms.history(command.room, since=command.since)
+        is_recovered = history.is_complete
+        if not is_recovered:
+            history = await self._what_is_left(membership.room)
         return {
             **_describe(history),
-            "recovered": history.is_complete,
+            "recovered": is_recovered,
             **await self._describe_presence(membership),
         }
+
+    async def _what_is_left(self, room: Room) -> History:
+        """Return what the room keeps for a member that cannot recover, if it may read history."""
+        try:
+            return await room.history()
+        except RoomRefused:
+            none = await self._rooms.history(room.name, 0)
+            return History(none.position, is_complete=False)
 
     async def _describe_presence(self, membership: Membership) -> Result:
         if not membership.wants_presence:
@@ -351,7 +328,9 @@ class Session:
     async def _admit(self, room: str, info: Info) -> Info:
         if self._hooks.admit is None:
             return info
-        return await _result(self._hooks.admit(self._ws, room, info))
+        admitted = await _result(self._hooks.admit(self._ws, room, info))
+        encode(admitted)  # what no message could carry is told before anybody sees it
+        return admitted
 
     # What they have in common
 
