@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +42,37 @@ def test_what_cannot_be_reached_is_unusable(capsys: pytest.CaptureFixture[str]) 
     assert "No such file" in capsys.readouterr().err
     assert main(["probe", "http://a/"]) == 2
     assert main(["probe", "ws://name.invalid/"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("location /ws { proxy_pass ws://127.0.0.1:1; }", ":1: F38: invalid URL prefix"),
+        ("location / { gzip maybe; }", ":1: F87: invalid value "),
+        ("location / { }", ""),
+    ],
+)
+def test_where_nobody_answers_the_file_may_say_why(
+    line: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(f"events {{}} http {{ server {{ {line} }} }}")
+    assert main(["probe", "ws+unix:///nowhere/a.sock:/", "--conf", str(conf)]) == 2
+    shown = capsys.readouterr().err
+    assert shown.count("nginx does not start with this") == bool(told)
+    assert told in shown
+
+
+def test_secrets_are_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with echo_server() as port:
+        url = f"ws://me:sesame@127.0.0.1:{port}/"
+        for more in ([], ["--json"]):
+            main(["probe", url, "-H", "Cookie: sid=sesame", "--parallel", "1", *more])
+    assert main(["probe", "ws://me:sesame@127.0.0.1:x/"]) == 2
+    shown = capsys.readouterr()
+    assert "Authorization: (not shown)" in shown.out
+    assert "sesame" not in shown.out + shown.err
+    assert "bWU6c2VzYW1l" not in shown.out  # in base64
 
 
 def test_a_refusal_comes_with_advice(capsys: pytest.CaptureFixture[str]) -> None:

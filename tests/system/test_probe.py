@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import pytest
 
 from kit.certificates import make_certificates
 from kit.nginx import (
+    NGINX,
     Backend,
     answer_with,
     environment,
@@ -30,9 +32,10 @@ from kit.nginx import (
 )
 from upwire.conf.audit.finding import Severity
 from upwire.probe.blame import place
+from upwire.probe.command import main
 from upwire.probe.echo_backend import echo_backend
 from upwire.probe.evidence import Evidence, Finding
-from upwire.probe.gathering import gather
+from upwire.probe.gathering import Step, gather
 from upwire.probe.hops import Budget
 from upwire.probe.options import ProbeOptions
 from upwire.probe.verdicts import judge
@@ -85,6 +88,11 @@ STAGED = [
     ),
     Staged("F05", location(f"{VERSION} {UPGRADE} proxy_set_header Connection upgrade; {HOST}")),
     Staged("F06", location(f"{VERSION} proxy_set_header Upgrade websocket; {CONNECTION} {HOST}")),
+    Staged(
+        "F07",
+        location(RIGHT),
+        "map $http_upgrade $connection_upgrade { default upgrade; '' close; }",
+    ),
     Staged(
         "F09",
         location(f"{VERSION} {UPGRADE} proxy_set_header Connection $http_connection; {HOST}"),
@@ -436,3 +444,55 @@ def test_the_newest_nginx_is_named_too(
     seen = evidence.seen("handshake")
     assert seen is not None
     assert seen.version == (1, 1)
+
+
+def test_another_timeout_that_was_raised_is_found_in_the_file(site: Site) -> None:
+    # nginx's own minute is too long for a test: the probe's part is what it makes of the silence.
+    raised = f"{RIGHT} proxy_send_timeout 1h; send_timeout 1h;"
+    url = site.run(location(f"{raised} proxy_read_timeout 400ms;"), site.strict())
+    _, findings = probe(url, idle=0.8)
+    (cut,) = (one for one in findings if one.fault == "F20")
+    conf = site.folder / "nginx.conf"
+    conf.write_text(conf.read_text().replace("proxy_read_timeout 400ms;", ""))
+    (placed,) = place([cut], str(conf), (1, 22, 1))
+    assert [one.fault for one in placed.places] == ["F23"]
+
+
+def test_a_reload_that_cuts_all_tunnels_is_told_from_silence(site: Site) -> None:
+    port, backend = free_port(), site.strict()
+    server = location(RIGHT).replace("BACKEND", f"127.0.0.1:{backend}")
+    http = f"{MAP} server {{ listen 127.0.0.1:{port}; {server} }}"
+    conf = frame_conf(http, main="master_process on; worker_shutdown_timeout 200ms;")
+    nginx = site.stack.enter_context(running("nginx", conf, site.folder, [port]))
+    loop_options = ProbeOptions(url=f"ws://127.0.0.1:{port}/ws", parallel=1, idle=2.0)
+
+    def tell(step: Step) -> None:
+        if step.title == "idle" and step.is_right is None:
+            timer.start()
+
+    timer = threading.Timer(0.8, nginx.process.send_signal, (signal.SIGHUP,))
+    evidence = asyncio.run(gather(loop_options, Budget(loop_options.connections_max), tell))
+    timer.join(WAIT_S)
+    assert "F26" in faults(judge(evidence)), evidence.idle
+
+
+@pytest.mark.parametrize(
+    ("fault", "server"),
+    [
+        ("F08", location(f"{VERSION} {UPGRADE} proxy_set_header Connection $connection_upgrad;")),
+        ("F37", location(RIGHT, where="~ ^/ws", uri="/x")),
+        ("F38", f"location /ws {{ proxy_pass ws://BACKEND; {RIGHT} }}"),
+        ("F87", location(f"{RIGHT} proxy_response_buffering off;")),
+    ],
+)
+def test_an_nginx_that_does_not_start_is_explained(
+    fault: str, server: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(conf_of(Staged(fault, server), port, free_port()))
+    checked = [NGINX, "-t", "-p", str(tmp_path), "-c", "nginx.conf", "-e", "error.log"]
+    assert subprocess.run(checked, env=environment(), check=False).returncode == 1
+    capfd.readouterr()
+    assert main(ProbeOptions(url=f"ws://127.0.0.1:{port}/ws", conf=str(conf))) == 2
+    assert f": {fault}: " in capfd.readouterr().err

@@ -10,6 +10,7 @@ from functools import cache
 from upwire.check.reading import Reading
 from upwire.check.target import show_version
 from upwire.conf.audit import Finding, Kind, Severity
+from upwire.conf.audit.refused import fault_of
 from upwire.conf.audit.site import octets_of
 from upwire.conf.directives import TABLE, Context, Version
 from upwire.conf.directives import Kind as ArgumentKind
@@ -21,14 +22,6 @@ from upwire.proxy.load import NGINX_VERSION
 
 _EFFECT = "nginx does not start; at a reload the old configuration stays in force"
 
-# The faults of docs/faults.md that nginx has words for of its own. What it says is all that a
-# Problem holds, and these words are nginx's interface as much as ours.
-_WORDS = (
-    (re.compile(r'unknown "\w*upgrade\w*" variable|"map" directive is not allowed here'), "F08"),
-    (re.compile(r'"proxy_pass" cannot have URI part'), "F37"),
-    (re.compile(r"invalid URL prefix"), "F38"),
-    (re.compile(r"host not found in upstream"), "F40"),
-)
 _MENDS = {
     "F08": "in http:\nmap $http_upgrade $connection_upgrade { default upgrade; '' ''; }",
     "F37": "leave the path out of proxy_pass, and change it by `rewrite ... break`",
@@ -169,7 +162,7 @@ def _nearest(name: str) -> str | None:
 
 
 def _refusal(problem: Problem, reading: Reading) -> Finding:
-    fault = next((fault for words, fault in _WORDS if words.search(problem.message)), "F87")
+    fault = fault_of(problem.message)
     file = problem.file or reading.path
     at = Position(file, max(problem.line, 1), max(problem.column, 1))
     octets = _word_octets(reading, at) if problem.line else 1

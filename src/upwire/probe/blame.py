@@ -10,9 +10,11 @@ from pathlib import Path
 
 from upwire.conf.audit import audit, make_site
 from upwire.conf.audit import finding as audited
+from upwire.conf.audit.refused import fault_of
 from upwire.conf.directives import Version
-from upwire.conf.syntax import load
-from upwire.errors import LocalProtocolError
+from upwire.conf.model import build
+from upwire.conf.syntax import Tree, load
+from upwire.errors import ConfigError, LocalProtocolError
 from upwire.probe.evidence import Finding, Place
 
 _PLACES_MAX = 3
@@ -34,7 +36,30 @@ def place(findings: Sequence[Finding], path: str, version: Version | None) -> li
     return [replace(finding, places=_places(finding, known)) for finding in findings]
 
 
+def refused_lines(path: str) -> list[Place]:
+    """Return the lines for which nginx does not start; none where it would.
+
+    Raises LocalProtocolError where the file cannot be read.
+    """
+    tree, _ = _load(path)
+    try:
+        build(tree)
+    except ConfigError as error:
+        places = [
+            Place(fault_of(one.message), one.file or path, one.line, one.message)
+            for one in error.problems
+            if one.severity == "emerg"
+        ]
+        return places[:_PLACES_MAX]
+    return []
+
+
 def _audit(path: str, version: Version | None) -> list[audited.Finding]:
+    tree, sources = _load(path)
+    return list(audit(make_site(tree.directives, version=version, sources=sources)))
+
+
+def _load(path: str) -> tuple[Tree, dict[str, str]]:
     sources: dict[str, str] = {}
 
     def read(name: str) -> bytes:
@@ -46,8 +71,7 @@ def _audit(path: str, version: Version | None) -> list[audited.Finding]:
         read(path)
     except OSError as error:
         raise LocalProtocolError(f"--conf {path}: {error.strerror or error}") from error
-    tree = load(path, read, glob.iglob)
-    return list(audit(make_site(tree.directives, version=version, sources=sources)))
+    return load(path, read, glob.iglob), sources
 
 
 def _places(finding: Finding, known: Sequence[audited.Finding]) -> tuple[Place, ...]:

@@ -6,13 +6,15 @@ options are none.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 
-from upwire.errors import LocalProtocolError, UpwireError, printable
+from upwire.client.url import parse_url
+from upwire.errors import ConnectError, LocalProtocolError, UpwireError, printable
 from upwire.net.loop import run_in_loop
 from upwire.probe import report
-from upwire.probe.blame import place, read_version
+from upwire.probe.blame import place, read_version, refused_lines
 from upwire.probe.echo_backend import serve_until_cancelled
 from upwire.probe.evidence import Evidence, Finding
 from upwire.probe.gathering import Step, gather
@@ -21,6 +23,7 @@ from upwire.probe.options import ProbeOptions
 from upwire.probe.verdicts import judge
 
 _UNUSABLE = 2
+_USERINFO = re.compile(r"//[^/\s@]*@")  # of a URL: it has a password
 _LONG_LADDER_S = 60.0
 _ADVICE = (
     "To see what arrives, run `upwire probe --echo-backend PORT` in the backend's place, "
@@ -37,12 +40,17 @@ def main(options: ProbeOptions) -> int:
     try:
         return _probe(options)
     except UpwireError as error:
-        print(f"upwire probe: {printable(str(error))}", file=sys.stderr)
+        print(f"upwire probe: {printable(_without_userinfo(str(error)))}", file=sys.stderr)
         return _UNUSABLE
+
+
+def _without_userinfo(text: str) -> str:
+    return _USERINFO.sub("//", text)
 
 
 def _probe(options: ProbeOptions) -> int:
     started_s = time.monotonic()
+    url = parse_url(options.url or "")
     budget = Budget(options.connections_max)
     steps: list[Step] = []
 
@@ -52,8 +60,12 @@ def _probe(options: ProbeOptions) -> int:
             print(report.show_step(step), flush=True)
 
     if not options.json:
-        print(f"probing {printable(options.url or '')}, over at most {budget.limit} connections")
-    evidence = run_in_loop(gather(options, budget, tell))
+        print(f"probing {printable(str(url))}, over at most {budget.limit} connections")
+    try:
+        evidence = run_in_loop(gather(options, budget, tell))
+    except ConnectError:
+        _tell_why_nginx_is_down(options)
+        raise
     findings = _conclude(options, evidence)
     if options.json:
         print(report.to_json(evidence, steps, findings, budget.used))
@@ -61,6 +73,15 @@ def _probe(options: ProbeOptions) -> int:
         _print(evidence, findings)
         print(report.show_counts(findings, budget.used, time.monotonic() - started_s))
     return 0 if report.is_clean(findings) else 1
+
+
+def _tell_why_nginx_is_down(options: ProbeOptions) -> None:
+    """Where nobody answers, nginx may not have started: say what it refuses in the file."""
+    if options.conf is None:
+        return
+    for line in refused_lines(options.conf):
+        told = f"{line.file}:{line.line}: {line.fault}: {line.message}"
+        print(f"nginx does not start with this: {printable(told)}", file=sys.stderr)
 
 
 def _conclude(options: ProbeOptions, evidence: Evidence) -> list[Finding]:

@@ -27,7 +27,7 @@ _UPGRADE_LINES = (
 _WEBSOCKET_MAP = "map $http_upgrade $websocket { default ''; ~*^websocket$ websocket; }"
 _FILE = "it shows in the file only; `upwire check` finds it"
 _LOAD = "it shows under a load that no prober should make; `upwire check` finds it"
-_NO_START = "nginx does not start with it; `upwire check` finds it"
+_NO_START = "nginx does not start with it: with `--conf`, the line is told where nobody answers"
 _SERVER_SIDE = "it shows on the server's side only"
 
 _ROWS = (
@@ -52,7 +52,12 @@ _ROWS = (
         "proxy_set_header Upgrade",
         "proxy_set_header Upgrade $http_upgrade;",
     ),
-    Fault("F07", reason=f"{_SERVER_SIDE}; `upwire check` finds it"),
+    Fault(
+        "F07",
+        "plain",
+        "map",
+        "map $http_upgrade $connection_upgrade { default upgrade; '' ''; }",
+    ),
     Fault("F08", reason=_NO_START),
     Fault(
         "F09",
@@ -80,10 +85,10 @@ _ROWS = (
     Fault(
         "F22", "idle", "proxy_read_timeout", "move it into the location that passes the request on"
     ),
-    Fault("F23", reason=_FILE),
+    Fault("F23", "idle", "proxy_send_timeout", "proxy_read_timeout is what an idle tunnel obeys"),
     Fault("F24", reason="it shows where the path is cut silently; `upwire check` finds it"),
     Fault("F25", reason="it shows at a reload; `upwire check` finds it"),
-    Fault("F26", reason="it shows at a reload; `upwire check` finds it"),
+    Fault("F26", "idle", "worker_shutdown_timeout", "worker_shutdown_timeout 1h;"),
     Fault("F27", "half-close", "", "finish the closing handshake before the connection ends"),
     Fault("F28", "idle", "", "ping every 25 seconds"),
     Fault("F30", "handshake", "proxy_pass", "end the location and the URI of proxy_pass alike"),
@@ -105,7 +110,12 @@ _ROWS = (
     Fault("F42", "handshake", "proxy_pass", "pass the path to the server that speaks WebSocket"),
     Fault("F43", reason="it shows in what the page makes of its own address"),
     Fault("F44", "handshake", "proxy_pass", "fill in proxy_pass"),
-    Fault("F50", "handshake, no-origin", "proxy_set_header Host", "proxy_set_header Host $host;"),
+    Fault(
+        "F50",
+        "handshake, no-origin",
+        "proxy_set_header Host",
+        "proxy_set_header Host $host; or $http_host where clients write the port",
+    ),
     Fault(
         "F51",
         "handshake, portless-origin",

@@ -105,7 +105,8 @@ class _Gathering:
         try:
             addresses = await resolve(hop, self._options.timeout)
         except (OSError, UnicodeError) as error:  # a TimeoutError is an OSError
-            reason = str(error) or "no answer"
+            known = error.strerror if isinstance(error, OSError) else None
+            reason = known or str(error) or "no answer"
             message = f"resolving {hop.host}: {reason}"
             raise ConnectError(message, phase="resolving", address=hop.host) from error
         self._tell(Step("DNS", ", ".join(addresses), time.monotonic() - started_s, True))

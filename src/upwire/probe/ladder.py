@@ -12,7 +12,12 @@ from upwire.wire.http1 import RequestHead
 from upwire.wire.websocket import CloseReceived, Disconnected
 
 PING_EVERY_S = 25.0
-"""How often the connection with pings has one; more often where less is watched."""
+"""How often there is a ping where that is often enough for the time that is watched."""
+
+
+def ping_interval_s(watched_s: float) -> float:
+    """Return how often the connection with pings has one."""
+    return min(PING_EVERY_S, watched_s / 8)
 
 
 async def watch_idle(
@@ -22,7 +27,7 @@ async def watch_idle(
 
     request: the handshake. All are watched at the same time.
     """
-    every_s = min(PING_EVERY_S, watched_s / 8)
+    every_s = ping_interval_s(watched_s)
     asked = [_watch(front, request, watched_s, None), _watch(front, request, watched_s, every_s)]
     if backend is not None:
         asked.append(_watch(backend, request, watched_s, None))

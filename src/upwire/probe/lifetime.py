@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from upwire.conf.audit.finding import Severity
 from upwire.probe.evidence import Evidence, Finding, Silence
+from upwire.probe.ladder import ping_interval_s
 
 HOPS = {
     60: "nginx's default, or an AWS ALB",
@@ -64,7 +65,7 @@ def _is_whole_steps(time_s: float) -> bool:
 
 
 def _silence(evidence: Evidence) -> Iterator[Finding]:
-    """F20 F21 F22 F28: a tunnel on which nobody speaks."""
+    """F20 F21 F22 F23 F26 F28: a tunnel on which nobody speaks."""
     idle = evidence.idle
     if idle is None or idle.silent.ended_s is None:
         return
@@ -72,11 +73,16 @@ def _silence(evidence: Evidence) -> Iterator[Finding]:
     if idle.direct is not None and _ends_alike(idle.direct, ended_s):
         yield Finding("", Severity.WARNING, f"the backend itself cuts after {ended_s:.1f} s idle")
         return
+    if _ends_alike(idle.pinged, ended_s) and ended_s > ping_interval_s(idle.pinged.watched_s):
+        told = f"cut after {ended_s:.1f} s, together with a tunnel that was pinged"
+        causes = "a reload, a restart, or a hop that limits the age of tunnels"
+        yield Finding("F26", Severity.WARNING, f"{told}: {causes}", ("F20", "F28"))
+        return
     who = known_hop(ended_s)
     told = f"cut after {ended_s:.1f} s of silence, without a Close (1006)"
     shown = f"{told}: {who}" if who else told
     is_far_hop = bool(who) and not who.startswith("nginx")
-    fault, suspects = ("F28", ("F20", "F22")) if is_far_hop else ("F20", ("F22", "F28"))
+    fault, suspects = ("F28", ("F20", "F22")) if is_far_hop else ("F20", ("F22", "F23", "F28"))
     yield Finding(fault, Severity.WARNING, shown, suspects)
     if idle.pinged.ended_s is None and not idle.pinged.close_code:
         yield Finding("F21", Severity.NOTE, "pings of the client alone keep the tunnel open")

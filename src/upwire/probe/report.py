@@ -16,6 +16,8 @@ from upwire.wire.http1 import RequestHead, ResponseHead
 
 _LINE_CHARACTERS = 160
 _TITLE_CHARACTERS = 38
+_SECRET_FIELDS = ("authorization", "proxy-authorization", "cookie")
+_HIDDEN = "(not shown)"  # what is probed is pasted into questions
 
 
 def show_step(step: Step) -> str:
@@ -104,7 +106,9 @@ def _lines(head: RequestHead | ResponseHead) -> Iterator[str]:
         yield f"{head.method} {head.target} {version}"
     else:
         yield f"{version} {head.status} {head.reason}"
-    yield from (f"{name}: {value}" for name, value in head.headers.items())
+    for name, value in head.headers.items():
+        is_secret = isinstance(head, RequestHead) and name.lower() in _SECRET_FIELDS
+        yield f"{name}: {_HIDDEN if is_secret else value}"
 
 
 def _cut(line: str) -> str:

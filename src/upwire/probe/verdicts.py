@@ -15,7 +15,7 @@ from upwire.probe.lifetime import RULES as LIFETIME_RULES
 from upwire.wire.deflate import DeflateOptions
 from upwire.wire.fields import has_token, parse_list
 from upwire.wire.handshake import check_response
-from upwire.wire.http1 import ResponseHead
+from upwire.wire.http1 import RequestHead, ResponseHead
 
 Rule = Callable[[Evidence], Iterator[Finding]]
 
@@ -168,7 +168,7 @@ def _path(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _plain(evidence: Evidence) -> Iterator[Finding]:
-    """F05 F06 F84: a GET that asks for no upgrade."""
+    """F05 F06 F07 F84: a GET that asks for no upgrade."""
     answer, seen = evidence.front.get("plain"), evidence.seen("plain")
     if answer is None:
         return
@@ -187,10 +187,19 @@ def _plain(evidence: Evidence) -> Iterator[Finding]:
     elif seen is not None and has_token(seen.headers, "Connection", "upgrade"):
         told = "plain GETs reach the backend with Connection: upgrade, and no Upgrade"
         yield Finding("F05", Severity.NOTE, told)
+    elif seen is not None and _is_closing(evidence, seen):
+        told = (
+            "plain GETs reach the backend with Connection: close, each on a connection of its own"
+        )
+        yield Finding("F07", Severity.NOTE, told)
     lost = sorted(_added_fields(evidence) - _names(evidence, "handshake"))
     if evidence.base.is_open and lost:
         told = f"not in the 101, though in other answers: {printable(', '.join(lost))}"
         yield Finding("F84", Severity.NOTE, told)
+
+
+def _is_closing(evidence: Evidence, seen: RequestHead) -> bool:
+    return evidence.base.is_open and has_token(seen.headers, "Connection", "close")
 
 
 def _added_fields(evidence: Evidence) -> set[str]:
