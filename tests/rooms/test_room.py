@@ -303,6 +303,25 @@ def test_entering_fails_with_its_home(call: str) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_who_leaves_while_it_enters_is_gone(ends: bool) -> None:
+    async def main() -> None:
+        home = GatedHome()
+        rooms = Rooms(home)
+        gate = home.hold("enter")
+        room = rooms.join("lobby", Guest().ws)
+        entering = asyncio.create_task(room.enter())
+        await settle()
+        await (rooms.close() if ends else room.leave())
+        gate.set()
+        assert await refused(entering) == "closed"
+        assert not rooms._joins
+        assert await home.presence("lobby") == {}
+        await rooms.close()
+
+    run(main())
+
+
 @pytest.mark.parametrize("call", ["leave", "unsubscribe"])
 def test_leaving_that_is_cancelled_goes_on(call: str) -> None:
     async def main() -> None:

@@ -164,6 +164,9 @@ class Room:
             self.position = self._since if history.is_complete else history.position
             local.recover(self._member, history)
         await self._rooms._home.enter(self.name, self._member.id, self.info)
+        if not local.has(self.ws):
+            await self._rooms._home.leave(self.name, self._member.id)
+            raise RoomRefused("it was left before it was entered", reason="closed")
 
     def _check_open(self) -> None:
         if self.ws.state is not State.OPEN:
