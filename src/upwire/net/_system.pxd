@@ -24,6 +24,7 @@ cdef extern from "<sys/epoll.h>" nogil:
 
 cdef extern from "<sys/socket.h>" nogil:
     const int MSG_DONTWAIT
+    const int MSG_MORE
     const int MSG_NOSIGNAL
     const int SHUT_WR
 

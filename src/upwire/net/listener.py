@@ -12,6 +12,7 @@ import ssl
 import stat
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
@@ -37,6 +38,9 @@ CANCEL_TIMEOUT_S = 1.0
 
 REST_S = 0.5
 """How long to stop accepting when the system is out of descriptors or memory; as nginx."""
+
+TASK_NAME = "connection"
+"""Of tasks that may last: a name of its own takes 60 octets."""
 
 OnOctets = Callable[[Stream, bytes], Coroutine[Any, Any, None] | None]  # Any: of coroutines
 
@@ -79,6 +83,8 @@ class Listener:
         self._sockets: list[socket.socket] = []
         self._unix_paths: list[_UnixPath] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._on_end = self._forget_owned
+        self._context = copy_context()
         self._taken_over = 0  # connections that go on without a task
         self._is_started = False
         self._is_accepting = False
@@ -255,7 +261,7 @@ class Listener:
         assert self._on_octets is not None
         serving = self._on_octets(stream, octets)
         if serving is not None:
-            self._own(asyncio.create_task(serving))
+            self._own(asyncio.create_task(serving, name=TASK_NAME))
         else:
             stream.unread(octets)
             self._own(asyncio.create_task(self._run(stream)), stream)
@@ -321,14 +327,21 @@ class Listener:
             stream.abort()
 
     def _own(self, task: asyncio.Task[None], stream: Stream | None = None) -> None:
-        """Own a task that goes on with a connection; stream: what it closes, once it has begun."""
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._forget_owned, stream))
+        """Own a task that goes on with a connection; stream: what it closes, once it has begun.
 
-    def _forget_owned(self, stream: Stream | None, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if stream is not None and task.cancelled():
+        What tells of its end is shared, as the task may be an idle WebSocket's.
+        """
+        self._tasks.add(task)
+        if stream is not None:
+            task.add_done_callback(partial(self._abort_cancelled, stream))
+        task.add_done_callback(self._on_end, context=self._context)
+
+    def _abort_cancelled(self, stream: Stream, task: asyncio.Task[None]) -> None:
+        if task.cancelled():  # before its first step, it may be
             stream.abort()
+
+    def _forget_owned(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
         self._regulate_accepting()
         if not task.cancelled() and (error := task.exception()) is not None:
             _logger.error("a connection failed", exc_info=error)

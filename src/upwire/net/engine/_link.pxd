@@ -21,6 +21,7 @@ cdef class Link:
     cdef bint _is_paused
     cdef bint _is_blocked  # more than enough waits
     cdef bint _is_ended  # our direction
+    cdef bint _is_end_near
     cdef bint _is_cut  # from this side
     cdef bint _is_lost  # the socket is given up,
     cdef bint _is_over  # and those who wait were told
@@ -39,6 +40,7 @@ cdef class Link:
     cdef lose(self, int error_number)
     cdef bint can_write(self) noexcept
     cpdef write(self, bytes octets)
+    cdef void announce_end(self) noexcept
     cdef Py_ssize_t _waiting_octets(self) noexcept
     cdef Py_ssize_t _send(self, const unsigned char *octets, Py_ssize_t n)
     cdef _end_output(self)

@@ -34,6 +34,7 @@ if cython.compiled:
         EPOLLOUT,
         EPOLLRDHUP,
         MSG_DONTWAIT,
+        MSG_MORE,
         MSG_NOSIGNAL,
         SHUT_WR,
         send,
@@ -80,6 +81,7 @@ class Link:
         self._is_paused = False
         self._is_blocked = False
         self._is_ended = False
+        self._is_end_near = False
         self._is_cut = False
         self._is_lost = False
         self._is_over = False
@@ -259,6 +261,12 @@ class Link:
         if self.is_closed or self._is_ended:
             raise self._loss(doing)
 
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def announce_end(self) -> cython.void:
+        """Let what is written next leave in one segment with our end, which follows at once."""
+        self._is_end_near = True
+
     def write_eof(self) -> None:
         """End our direction behind what was written; the peer's stays open."""
         if not self._is_ended and not self.is_closed:
@@ -306,10 +314,13 @@ class Link:
     def _send(self, octets: cython.p_const_uchar, n: cython.Py_ssize_t) -> cython.Py_ssize_t:
         """Return how many octets the system took; less than n where it takes no more now."""
         sent: cython.Py_ssize_t = 0
+        flags: cython.int = MSG_DONTWAIT | MSG_NOSIGNAL
         if not self._is_writable:
             return 0
+        if self._is_end_near:
+            flags |= MSG_MORE
         while True:
-            sent = send(self.descriptor, octets, n, MSG_DONTWAIT | MSG_NOSIGNAL)
+            sent = send(self.descriptor, octets, n, flags)
             if sent >= 0 or errno != EINTR:
                 break
         if sent == n:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 from upwire.net.engine import _engine
 from upwire.net.engine._link import Link
 from upwire.net.engine._taker import Cork
-from upwire.net.stream import to_address
+from upwire.net.stream import Address, to_address
 
 WATCHED_MAX = 8
 """So many sockets a loop watches by itself: among few, an epoll in between saves nothing."""
@@ -26,9 +27,8 @@ def open_link(sock: socket.socket) -> Link:
     Raises OSError, and leaves the socket to the caller then.
     """
     engine = _driver_of(asyncio.get_running_loop()).engine
-    link = Link(
-        engine, sock.fileno(), to_address(sock.getpeername()), to_address(sock.getsockname())
-    )
+    peer, local = to_address(sock.getpeername()), _share(to_address(sock.getsockname()))
+    link = Link(engine, sock.fileno(), peer, local)
     try:
         engine.add(link)
     except OSError:
@@ -47,6 +47,12 @@ def settle(link: Link) -> Cork:
         watch.begin(link)
     cork: Cork = driver.engine.cork
     return cork
+
+
+@lru_cache(maxsize=64)
+def _share(address: Address) -> Address:
+    """Return an address as one object for all connections that have it."""
+    return address
 
 
 class _Watch:

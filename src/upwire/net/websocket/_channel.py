@@ -413,6 +413,19 @@ class Channel(Taker):  # type: ignore[misc]  # of the two imports, mypy takes th
     def _flush(self) -> None:
         self._write_output()
 
+    def _flush_and_end(self) -> None:
+        """Flush, and end our direction alone where that can be.
+
+        A socket closed with octets unread is reset, and the reset overtakes our Close.
+        """
+        if self._link is not None:
+            self._link.announce_end()
+        self._write_output()
+        if self._stream.can_write_eof:
+            self._stream.write_eof()
+        else:
+            self._stream.close()
+
     @cython.cfunc
     def send_held(self) -> None:
         """Send what was held back by a cork."""

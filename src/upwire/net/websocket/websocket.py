@@ -367,7 +367,7 @@ class WebSocket(Channel):
         self._connection.fail(error)
         reason = self._connection.close_reason
         self._finish(Ending(error.close_code, reason, is_remote=False))
-        self._end_output()
+        self._flush_and_end()
 
     def _give_up_on_silence(self) -> None:
         code = CloseCode.INTERNAL_ERROR
@@ -387,13 +387,14 @@ class WebSocket(Channel):
     def _finish(self, ending: Ending) -> None:
         """Settle how the WebSocket ended, tell who waits, and see the stream off."""
         self._ending = ending
-        self._flush()
+        if self._connection.role is Role.SERVER:
+            self._flush_and_end()  # the server closes first (RFC 6455 §7.1.1)
+        else:
+            self._flush()
         self._wake_receiver()
         self._pings.end(ending.error)
         if self._callbacks is not None:
             self._loop.call_soon(self._call_on_close)
-        if self._connection.role is Role.SERVER:
-            self._end_output()  # the server closes first (RFC 6455 §7.1.1)
         self._bound_the_end()
         self._stream.resume()  # what still comes is dropped, but its end is awaited
 
@@ -411,16 +412,6 @@ class WebSocket(Channel):
     def _give_up_on_sending(self) -> None:
         self._loss_reason = f"the peer does not take {self.unsent_octets} octets"
         self.abort()
-
-    def _end_output(self) -> None:
-        """End our direction alone where that can be.
-
-        A socket closed with octets unread is reset, and the reset overtakes our Close.
-        """
-        if self._stream.can_write_eof:
-            self._stream.write_eof()
-        else:
-            self._stream.close()
 
     def _bound_the_end(self) -> None:
         if self._close_timer is None:
