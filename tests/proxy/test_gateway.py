@@ -263,6 +263,43 @@ def test_a_content_that_is_not_passed_on(tmp_path: Path) -> None:
     assert b"hello" not in heads[0]
 
 
+TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig"
+
+
+@pytest.mark.parametrize(
+    ("buffering", "octets"), [("on", 8_000_000), ("off", 8_000_000), ("off", 9_000_000)]
+)
+def test_an_answer_that_comes_before_the_content_is_sent(
+    tmp_path: Path, buffering: str, octets: int
+) -> None:
+    """The upstream takes no more of the content, of which the client sends 8,000,000 octets."""
+
+    async def script(_: bytes, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(TOO_LARGE)
+        await writer.wait_closed()
+
+    async def act(cycle: Cycle) -> Answer:
+        one = Visit(cycle)
+        one.client.write(post(b"x" * 8_000_000, f"Content-Length: {octets}"))
+        serving = asyncio.create_task(one.serve())
+        received = await read_to_end(one.client)
+        one.client.close()
+        await serving
+        return parse_answer(received)
+
+    directives = f"client_max_body_size 10m; proxy_request_buffering {buffering};"
+    answer, _ = run(tmp_path, script, act, directives + " client_body_timeout 10s;")
+    assert (answer.status, answer.content) == (413, b"big")
+
+
+@pytest.mark.parametrize("octets", [b"", b"garbage\r\n\r\n"])
+def test_an_upstream_that_fails_before_the_content_is_sent(tmp_path: Path, octets: bytes) -> None:
+    content = post(b"x" * 90_000, "Content-Length: 90000")
+    script = say_and_close(octets)
+    answer, _ = run(tmp_path, script, lambda cycle: visit(cycle, content))
+    assert answer.status == 502
+
+
 # Clients that leave
 
 

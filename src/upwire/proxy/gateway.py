@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import NamedTuple
@@ -47,7 +49,7 @@ class Gateway:
     """One request on its way through an upstream, from the first try to the last octet."""
 
     __slots__ = (
-        *("_body", "_destination", "_is_sent", "_request", "_selection", "_started_s"),
+        *("_body", "_destination", "_early", "_is_sent", "_request", "_selection", "_started_s"),
         "_tries",
     )
 
@@ -57,6 +59,7 @@ class Gateway:
         self._body = body
         self._selection = destination.upstreams.select(request.lookup)
         self._started_s = request.cycle.clock()
+        self._early: asyncio.Task[ResponseHead] | None = None  # what came before all was sent
         self._is_sent = False
         self._tries = 0
 
@@ -170,6 +173,7 @@ class Gateway:
 
     async def _send(self, hold: Hold, attempt: UpstreamTry) -> None:
         """Send the request's head and content, in one write where the content is here already."""
+        self._early = None
         connection, body = _http_of(hold), self._body
         head = self._make_head()
         attempt.sent_octets = head_octets(f"{head.method} {head.target} HTTP/1.1", head.headers)
@@ -178,11 +182,9 @@ class Gateway:
             if body.memory is not None:
                 await connection.send_head(head, body.memory)
                 attempt.sent_octets += len(body.memory)
+                await connection.finish()
             else:
                 await self._send_pieces(connection, head, attempt)
-            await connection.finish()
-            if body.octets is None:
-                attempt.sent_octets += len(LAST_CHUNK)
         except StreamError as error:
             if error.is_timeout or not connection.has_answer_begun:
                 raise failure.not_sent(error) from error
@@ -205,13 +207,33 @@ class Gateway:
     async def _send_pieces(
         self, connection: HttpClientConnection, head: RequestHead, attempt: UpstreamTry
     ) -> None:
+        """Send the head and the content; an answer that comes before its end makes that the end."""
         pieces = self._body.pieces()
         first = await anext(pieces, b"") if self._body.can_repeat else b""
         await connection.send_head(head, first)
         attempt.sent_octets += self._framed_octets(first)
+        rest = asyncio.create_task(self._send_rest(connection, pieces, attempt))
+        answer = asyncio.create_task(connection.read_head(timeout_s=None))
+        try:
+            await asyncio.wait((rest, answer), return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                self._early = answer
+            if rest.done():
+                rest.result()
+        finally:
+            rest.cancel()
+            answer.cancel()
+            await asyncio.gather(rest, answer, return_exceptions=True)
+
+    async def _send_rest(
+        self, connection: HttpClientConnection, pieces: AsyncIterator[bytes], attempt: UpstreamTry
+    ) -> None:
         async for piece in pieces:
             await connection.send(piece)
             attempt.sent_octets += self._framed_octets(piece)
+        await connection.finish()
+        if self._body.octets is None:
+            attempt.sent_octets += len(LAST_CHUNK)
 
     def _framed_octets(self, piece: bytes) -> int:
         """Return how many octets a piece of the content takes on the wire."""
@@ -221,7 +243,10 @@ class Gateway:
         timeout_s = self._request.settings.proxy.read_timeout_s
         http = _http_of(hold)
         try:
-            head = await http.read_head(timeout_s=timeout_s)
+            if self._early is not None:
+                head = self._early.result()
+            else:
+                head = await http.read_head(timeout_s=timeout_s)
         except StreamError as error:
             raise failure.not_read(error, failure.READING_HEAD) from error
         except RemoteProtocolError as error:
