@@ -201,6 +201,23 @@ def test_a_refusal_of_the_application_s_own() -> None:
     run(main)
 
 
+@pytest.mark.parametrize(("status", "lengths"), [(403, [("Content-Length", "2")]), (204, [])])
+def test_a_refusal_in_one_piece_has_its_length(status: int, lengths: list[tuple[str, str]]) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.http.response.start", "status": status})
+        await send({"type": "websocket.http.response.body", "body": b"no" if lengths else b""})
+
+    async def main() -> None:
+        async with serving(app, lifespan="off") as server:
+            with pytest.raises(HandshakeRefused) as refused:
+                await upwire.connect(url(server))
+            framing = ("Content-Length", "Transfer-Encoding")
+            found = [line for line in refused.value.headers if line[0] in framing]
+            assert (refused.value.status, found) == (status, lengths)
+
+    run(main)
+
+
 def test_a_wrong_handshake_does_not_reach_the_application() -> None:
     async def main() -> None:
         async with serving(echo, lifespan="off") as server:
@@ -434,4 +451,37 @@ def test_an_application_that_never_reads_is_cancelled_at_the_deadline() -> None:
             await ws.close()
 
     reached = asyncio.Event()
+    run(main)
+
+
+def test_an_application_that_never_reads_slows_its_own_client_only() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/echo":
+            await echo(scope, receive, send)
+            return
+        await receive()
+        await send(ACCEPT)
+        await asyncio.Event().wait()
+
+    async def flood(ws: upwire.WebSocket) -> None:
+        while True:
+            await ws.send(bytes(2**16))
+
+    async def main() -> None:
+        async with (
+            serving(app, lifespan="off") as server,
+            upwire.connect(url(server), deflate=None) as flooding,
+            upwire.connect(url(server, "/echo")) as other,
+        ):
+            task = asyncio.create_task(flood(flooding))
+            while flooding.can_send:  # until the server reads no more, and the system is full
+                await other.send("hi")
+                assert await other.recv() == "hi"
+            for _ in range(100):
+                await other.send("hi")
+                assert await other.recv() == "hi"
+            assert not flooding.can_send
+            task.cancel()
+            flooding.abort()
+
     run(main)

@@ -204,13 +204,16 @@ class WebSocketCycle:
         """Send content of the application's own refusal."""
         exchange, _ = self._in_handshake()
         body = bytes(message.get("body", b""))
+        is_last = not message.get("more_body", False)
         self._watch_no_more()
-        if self._denial is not None:
-            head, self._denial = self._denial, None
+        head, self._denial = self._denial, None
+        if head is not None:
+            if is_last and head.status not in (204, 304):
+                head.headers.set("Content-Length", str(len(body)))
             await exchange.start(head, body)
         elif body:
             await exchange.send(body)
-        if not message.get("more_body", False):
+        if is_last:
             await exchange.finish()
             self.state = State.CLOSED
             self.decide()
