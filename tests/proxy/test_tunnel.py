@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,8 @@ from upwire.proxy.upstream import PeerAddress, PeerState
 def log_of(end: RelayEnd, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the lines of the error log of a tunnel whose relay ended so."""
 
-    def start(relay: Relay, one: Stream, two: Stream, on_end: Callable[[RelayEnd], None]) -> None:
-        on_end(end)
+    def start(relay: Relay, one: Stream, two: Stream, owner: Tunnel) -> None:
+        owner.relay_ended(end)
 
     async def run() -> None:
         with cycle_of(LISTENING.format(directives=""), folder) as cycle:
@@ -65,6 +64,10 @@ def test_an_end_is_explained(
         (
             RelayEnd(Cause.ENDED, Side.DOWNSTREAM, closer=Side.UPSTREAM),
             "ended by client, first Close from upstream, ",
+        ),
+        (
+            RelayEnd(Cause.ENDED, Side.DOWNSTREAM, is_truncated=True),
+            "ended by client without a closure alert, first Close from nobody, ",
         ),
         (RelayEnd(Cause.CUT), "ended by cut, first Close from nobody, "),
     ],

@@ -10,6 +10,7 @@ takes to be logged.
 from __future__ import annotations
 
 import errno
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -30,15 +31,17 @@ from upwire.wire.handshake import is_upgrade_request
 
 _DOING = "while proxying upgraded connection"
 _STATUS = 101
+_CLIENT = ", client: "
 
 
 class Tunnel:
     """One tunnel, from the two heads to its end."""
 
     __slots__ = (
+        "_about",
         "_at_end",
+        "_client",
         "_connection",
-        "_context",
         "_cycle",
         "_keeper",
         "_line",
@@ -55,7 +58,8 @@ class Tunnel:
         self._settings: LocationSettings = settings
         self._connection = request.client.number
         is_logged = request.cycle.error_logger(settings).is_on("error")
-        self._context = request.context() if is_logged else ""
+        self._client = sys.intern(request.client.address)
+        self._about = _describe_request(request) if is_logged else ""
         self._place = request.location or request.server
         self._line = _keep_line(request)
         self._at_end = tuple(request.at_end)
@@ -82,7 +86,7 @@ class Tunnel:
         counters.in_flight += 1
         counters.tunnel_began(self)
         self._cycle.enter()
-        self._relay.start(downstream, upstream, self._finish)
+        self._relay.start(downstream, upstream, self)
 
     def totals(self) -> tuple[int, int, int, int]:
         """Return messages and octets from the client, messages and octets to the client."""
@@ -97,7 +101,8 @@ class Tunnel:
         """End at once."""
         self._relay.abort()
 
-    def _finish(self, end: RelayEnd) -> None:
+    def relay_ended(self, end: RelayEnd) -> None:
+        """Account for the tunnel's end."""
         assert self._peer is not None
         self._peer.connections -= 1
         for release in self._at_end:
@@ -154,7 +159,8 @@ class Tunnel:
     def _log(self, level: str, message: str) -> None:
         logger = self._cycle.error_logger(self._settings)
         if logger.is_on(level):
-            logger.write(level, message, connection=self._connection, context=self._context)
+            context = f"{_CLIENT}{self._client}{self._about}" if self._about else ""
+            logger.write(level, message, connection=self._connection, context=context)
 
 
 @dataclass(slots=True)
@@ -185,6 +191,14 @@ class _Line:
         attempt.response_octets += to_octets
         attempt.end(cycle.clock())
         return lambda name: look_up(request, name) if name in CHANGING else self.values.get(name)
+
+
+def _describe_request(request: Request) -> str:
+    """Return what a line of the error log is about, behind its client.
+
+    Clients of one application ask for the same, and all their tunnels keep it once.
+    """
+    return sys.intern(request.context().removeprefix(f"{_CLIENT}{request.client.address}"))
 
 
 def _keep_line(request: Request) -> _Line | None:

@@ -17,9 +17,9 @@ cdef class FrameCounter:
     cdef bytes _held
     cdef int _close_code
     cdef unsigned char _first
-    cdef readonly bint is_malformed
-    cdef readonly bint is_over_limit
-    cdef bint _is_counting
+    cdef readonly unsigned char is_malformed
+    cdef readonly unsigned char is_over_limit
+    cdef unsigned char _is_counting
 
     cpdef bytes feed(self, bytes octets)
     cpdef Py_ssize_t scan(self, const unsigned char *octets, Py_ssize_t n) noexcept nogil

@@ -46,9 +46,9 @@ class Tunnel:
     def begin(self, **options: Any) -> None:  # Any: RelayOptions' own arguments
         options = {"random_octets": lambda n: KEY[:n]} | options
         self.relay = Relay(RelayOptions(**options))
-        self.relay.start(self.downstream, self.upstream, self._note_end)
+        self.relay.start(self.downstream, self.upstream, self)
 
-    def _note_end(self, end: RelayEnd) -> None:
+    def relay_ended(self, end: RelayEnd) -> None:
         if not self.end.cancelled():  # the test has run out of time
             self.end.set_result(end)
 

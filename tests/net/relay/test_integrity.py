@@ -77,8 +77,11 @@ class Ends:
             backend = await tls_streams(*backend, record_octets=record_octets)
         made = cls(client, backend)
         made.relay = Relay(RelayOptions(uses_engine=uses_engine))
-        made.relay.start(made._downstream, made._upstream, made.end.set_result)
+        made.relay.start(made._downstream, made._upstream, made)
         return made
+
+    def relay_ended(self, end: RelayEnd) -> None:
+        self.end.set_result(end)
 
     async def close(self) -> None:
         self.relay.abort()

@@ -45,7 +45,10 @@ class Tunnel:
             )
         )
         self.end: asyncio.Future[RelayEnd] = asyncio.get_running_loop().create_future()
-        self.relay.start(self.downstream, self.upstream, self.end.set_result)
+        self.relay.start(self.downstream, self.upstream, self)
+
+    def relay_ended(self, end: RelayEnd) -> None:
+        self.end.set_result(end)
 
     @property
     def streams(self) -> tuple[Stream, ...]:

@@ -96,11 +96,11 @@ class Connection:
 
     counter = cython.declare(FrameCounter, visibility="readonly")
     owner = cython.declare(object, visibility="readonly")
-    has_ended = cython.declare(cython.bint, visibility="readonly")
-    is_done = cython.declare(cython.bint, visibility="readonly")
-    has_ended_first = cython.declare(cython.bint, visibility="readonly")
-    has_closed_first = cython.declare(cython.bint, visibility="readonly")
-    is_truncated = cython.declare(cython.bint, visibility="readonly")
+    has_ended = cython.declare(cython.uchar, visibility="readonly")
+    is_done = cython.declare(cython.uchar, visibility="readonly")
+    has_ended_first = cython.declare(cython.uchar, visibility="readonly")
+    has_closed_first = cython.declare(cython.uchar, visibility="readonly")
+    is_truncated = cython.declare(cython.uchar, visibility="readonly")
     session = cython.declare(Session, visibility="readonly")
     error_number = cython.declare(cython.int, visibility="readonly")
     moved_at_s = cython.declare(cython.double, visibility="readonly")
@@ -235,7 +235,7 @@ class Engine:
 
     descriptor = cython.declare(cython.int, visibility="readonly")
     spin_s = cython.declare(cython.double, visibility="public")
-    _tunnels: set[Connection]  # one connection of each, which refers to the other
+    _tunnels: dict[Connection, object]  # one of each, which refers to the other, and None
     _removed: list[Connection]  # they may stand on a list until the next step is over
     _scratch: cython.p_uchar  # content
     _records: cython.p_uchar  # as they came, or as they will go
@@ -248,7 +248,7 @@ class Engine:
         self.descriptor = -1
 
     def __init__(self) -> None:
-        self._tunnels = set()
+        self._tunnels = {}
         self._removed = []
         self._scratch = cython.cast(cython.p_uchar, malloc(_HELD + _SCRATCH))
         self._records = cython.cast(cython.p_uchar, malloc(_RECORDS))
@@ -285,7 +285,7 @@ class Engine:
         one._peer = two
         two._peer = one
         one.moved_at_s = two.moved_at_s = now_s
-        self._tunnels.add(one)
+        self._tunnels[one] = None
         try:
             self._register(one)
             self._register(two)
@@ -297,7 +297,7 @@ class Engine:
         """End the tunnel that was begun with a connection, and close both. Twice does nothing."""
         if one not in self._tunnels:
             return
-        self._tunnels.remove(one)
+        del self._tunnels[one]
         for connection in (one, one._peer):
             # close() does not do so: a duplicate of the descriptor keeps the registration alive
             epoll_ctl(self.descriptor, EPOLL_CTL_DEL, connection._descriptor, cython.NULL)

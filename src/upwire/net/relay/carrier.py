@@ -51,6 +51,13 @@ class RelayEnd:
     is_truncated: bool = False
 
 
+class Owner(Protocol):
+    """Who began a relay."""
+
+    def relay_ended(self, end: RelayEnd) -> None:
+        """Both connections are closed, but for what is still on its way; told once."""
+
+
 class Observer(Protocol):
     """Who decides about a tunnel: what a carrier finds is told here."""
 

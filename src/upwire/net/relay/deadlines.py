@@ -31,16 +31,16 @@ class Deadline:
     ) -> None:
         self._moments = moments
         self._number = number
-        self._waiters: set[Waiter] = set()
+        self._waiters: dict[Waiter, None] = {}  # half of what a set of many weighs
         self._timer = loop.call_at(number * STEP_S, self._reach)
 
     def add(self, waiter: Waiter) -> None:
         """Let waiter wait too."""
-        self._waiters.add(waiter)
+        self._waiters[waiter] = None
 
     def drop(self, waiter: Waiter) -> None:
         """Let waiter wait no more."""
-        self._waiters.discard(waiter)
+        self._waiters.pop(waiter, None)
         if not self._waiters:
             self._timer.cancel()
             self._moments.pop(self._number, None)
@@ -48,7 +48,7 @@ class Deadline:
     def _reach(self) -> None:
         self._moments.pop(self._number, None)
         while self._waiters:
-            self._waiters.pop().deadline_reached()
+            self._waiters.popitem()[0].deadline_reached()
 
 
 _moments: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, Deadline]] = WeakKeyDictionary()

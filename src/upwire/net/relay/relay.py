@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from upwire.errors import LocalProtocolError, StreamError
-from upwire.net.relay.carrier import Carrier, Cause, RelayEnd, Side
+from upwire.net.relay.carrier import Carrier, Cause, Owner, RelayEnd, Side
 from upwire.net.relay.deadlines import Deadline, wait_until
 from upwire.net.relay.engine_carrier import EngineCarrier
 from upwire.net.relay.stream_carrier import StreamCarrier
@@ -81,8 +81,8 @@ class Relay:
         "_end",
         "_ended",
         "_is_closer",
-        "_on_end",
         "_options",
+        "_owner",
         "_pinged_at_s",
         "from_downstream",
         "from_upstream",
@@ -93,7 +93,7 @@ class Relay:
         self.from_downstream = self._make_counter()
         self.from_upstream = self._make_counter()
         self._carrier: Carrier | None = None  # while it runs
-        self._on_end: Callable[[RelayEnd], None] | None = None
+        self._owner: Owner | None = None  # a method's object would weigh as much as this one
         self._end: RelayEnd | None = None
         self._ended: Side | None = None  # whose direction has ended, while the other's goes on
         self._closing: RelayEnd | None = None  # how it ends, from a Close of our own on
@@ -102,16 +102,14 @@ class Relay:
         self._close_due_at_s = math.inf
         self._pinged_at_s = 0.0
 
-    def start(
-        self, downstream: Stream, upstream: Stream, on_end: Callable[[RelayEnd], None]
-    ) -> None:
+    def start(self, downstream: Stream, upstream: Stream, owner: Owner) -> None:
         """Relay until both directions have ended, a connection is lost, or nothing moves.
 
         A half-close is passed on behind the octets before it. Both Streams are the relay's from
-        now on, which closes them: on_end is called, once and not before this returns, when both
+        now on, which closes them: its owner is told, once and not before this returns, when both
         are closed, but for what is still on its way. To be called once.
         """
-        self._on_end = on_end
+        self._owner = owner
         self._carrier = self._choose_carrier(downstream, upstream)
         self._carrier.start()
         self._watch()
@@ -254,10 +252,10 @@ class Relay:
     def _stop(self) -> None:
         assert self._carrier is not None
         assert self._end is not None
-        assert self._on_end is not None
+        assert self._owner is not None
         closer = None if self._is_closer else self._carrier.first_to_close()
         self._carrier.stop()
         self._carrier = None
         self._watch()
-        on_end, self._on_end = self._on_end, None
-        on_end(replace(self._end, closer=closer))
+        owner, self._owner = self._owner, None
+        owner.relay_ended(replace(self._end, closer=closer))
