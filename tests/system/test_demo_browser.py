@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -21,25 +20,47 @@ from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 
 from kit.chromium import CHROMIUM, DRIVER, PROMPTLY_S, Browser, running_chromium
-from upwire.demo.setting import Setting
+from kit.redis import needs_redis, running_redis
 
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="chromium and chromium-driver are not installed"
 )
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+def free_port(*, in_a_row: int = 1) -> int:
+    """Return a port that was free just now, and so were those behind it."""
+    while True:
+        with ExitStack() as stack:
+            probe = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            port: int = probe.getsockname()[1]
+            with suppress(OSError, OverflowError):
+                for further in range(port + 1, port + in_a_row):
+                    stack.enter_context(socket.create_server(("127.0.0.1", further)))
+                return port
+
+
+class Demo:
+    """A running `upwire demo`, which starts a backend that is killed again."""
+
+    def __init__(self, url: str, process: psutil.Process) -> None:
+        self.url = url
+        self._process = process
+
+    def children(self) -> list[psutil.Process]:
+        return self._process.children(recursive=True)
+
+    def child_with(self, word: str) -> psutil.Process:
+        """Return the child that has the word in its command line."""
+        (child,) = (child for child in self.children() if word in child.cmdline())
+        return child
 
 
 @contextmanager
-def running_demo(*options: str) -> Iterator[str]:
+def running_demo(*options: str, nodes: int = 1) -> Iterator[Demo]:
     """Run `upwire demo` on free ports until it says where to look; then stop it by Ctrl-C."""
-    ports = [str(free_port()), str(free_port())]
+    port, backend_port = str(free_port()), str(free_port(in_a_row=nodes))
     command = [sys.executable, "-m", "upwire", "demo", "--no-browser", *options]
-    command += ["--port", ports[0], "--backend-port", ports[1]]
+    command += ["--port", port, "--backend-port", backend_port, "--nodes", str(nodes)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
@@ -48,24 +69,25 @@ def running_demo(*options: str) -> Iterator[str]:
         try:
             for line in process.stdout:
                 shown.append(line)
-                if "Ctrl-C stops both" in line:
+                if "Ctrl-C stops" in line:
                     break
             else:
                 pytest.fail("".join(shown))
-            children = psutil.Process(process.pid).children(recursive=True)
-            yield f"http://127.0.0.1:{ports[0]}"
+            demo = Demo(f"http://127.0.0.1:{port}", psutil.Process(process.pid))
+            children = demo.children()
+            yield demo
         finally:
             process.send_signal(signal.SIGINT)
             status = process.wait(PROMPTLY_S)
         assert status == 0
-        assert len(children) >= 2
+        assert len(children) >= 1 + nodes
         assert not any(child.is_running() for child in children)
 
 
 @pytest.fixture(scope="module")
-def demo() -> Iterator[str]:
-    with running_demo() as url:
-        yield url
+def demo() -> Iterator[Demo]:
+    with running_demo() as demo:
+        yield demo
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +97,8 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrom
 
 
 @pytest.fixture
-def browser(driver: webdriver.Chrome, demo: str) -> Iterator[Browser]:
-    browser = Browser(driver, demo)
+def browser(driver: webdriver.Chrome, demo: Demo) -> Iterator[Browser]:
+    browser = Browser(driver, demo.url)
     browser.complaints()  # those of the test before
     yield browser
     assert browser.complaints() == []
@@ -242,67 +264,6 @@ def test_a_page_comes_back_after_the_server_went(driver: webdriver.Chrome) -> No
         browser.wait_open()
 
 
-CONFIG = """
-events {{ }}
-http {{
-    access_log off;
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            proxy_pass http://127.0.0.1:{backend_port};
-            proxy_http_version 1.1;
-            proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection "upgrade";
-            proxy_set_header Host $host;
-        }}
-    }}
-}}
-"""
-
-
-class KilledBackend:
-    """The demo's backend behind `upwire proxy`, which is killed and started again at will."""
-
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self._backend_port = free_port()
-        self._journal = folder / "chat.journal"
-        self._stack = stack
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        config = folder / "nginx.conf"
-        config.write_text(CONFIG.format(port=port, backend_port=self._backend_port))
-        self._run("proxy", "-c", str(config))
-        self.start()
-
-    def start(self) -> None:
-        port = str(self._backend_port)
-        self._backend = self._run("serve", "upwire.demo.app:routes", "--port", port)
-        assert self._backend.stdout is not None
-        self._backend.stdout.readline()  # it says where it listens
-
-    def kill(self) -> None:
-        self._backend.kill()
-        self._backend.wait(PROMPTLY_S)
-
-    def _run(self, *arguments: str) -> subprocess.Popen[bytes]:
-        process = self._stack.enter_context(
-            subprocess.Popen(
-                [sys.executable, "-m", "upwire", *arguments],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=os.environ | Setting(journal=str(self._journal)).to_environment(),
-            )
-        )
-        self._stack.callback(process.terminate)
-        return process
-
-
-@pytest.fixture
-def backend(tmp_path: Path) -> Iterator[KilledBackend]:
-    with ExitStack() as stack:
-        yield KilledBackend(tmp_path, stack)
-
-
 def say(browser: Browser, *lines: str) -> None:
     """Say lines as fast as a page can."""
     browser.driver.execute_script(
@@ -314,17 +275,12 @@ def say(browser: Browser, *lines: str) -> None:
 
 
 def open_chat(browser: Browser) -> str:
-    """Open the chat in a new tab as soon as the server answers; return the tab's handle."""
+    """Open the chat in a new tab; return the tab's handle."""
     browser.driver.switch_to.new_window("tab")
-    browser.until(lambda: has_opened(browser))
+    browser.open("/chat")
     browser.wait_open()
     handle: str = browser.driver.current_window_handle
     return handle
-
-
-def has_opened(browser: Browser) -> bool:
-    browser.open("/chat")
-    return browser.text("#title") == "lobby"
 
 
 def all_said(browser: Browser, tab: str, lines: set[str]) -> list[str]:
@@ -336,32 +292,55 @@ def all_said(browser: Browser, tab: str, lines: set[str]) -> list[str]:
     return browser.texts(".words")
 
 
-def test_a_backend_that_is_killed_loses_no_line(
-    driver: webdriver.Chrome, backend: KilledBackend
+def test_a_backend_that_is_killed_loses_no_line(driver: webdriver.Chrome) -> None:
+    with running_demo() as demo:
+        browser = Browser(driver, demo.url)
+        ada, bob = open_chat(browser), open_chat(browser)
+        say(browser, "from Bob")
+        for tab in (ada, bob):
+            all_said(browser, tab, {"from Bob"})
+
+        burst = [f"line {number}" for number in range(10)]
+        say(browser, *burst)
+        demo.child_with("serve").kill()  # whatever of it has been answered by now
+        browser.until(lambda: "reconnecting" in browser.text("#status span"))
+        assert browser.text("#status").startswith("Closed 10")
+        say(browser, "meanwhile")
+        assert "meanwhile" in browser.texts(".unsent .words")
+
+        expected = {"from Bob", "meanwhile", *burst}
+        seen = [all_said(browser, tab, expected) for tab in (ada, bob)]
+        assert sorted(seen[0]) == sorted(expected)  # each once
+        assert seen[0] == seen[1]
+        assert any("Connected again" in text for text in browser.texts(".event"))
+        assert all_said(browser, open_chat(browser), expected) == seen[0]
+
+
+@needs_redis
+def test_nodes_that_are_killed_one_by_one_lose_no_line(
+    driver: webdriver.Chrome, tmp_path: Path
 ) -> None:
-    browser = Browser(driver, backend.url)
-    ada, bob = open_chat(browser), open_chat(browser)
-    say(browser, "from Bob")
-    for tab in (ada, bob):
-        all_said(browser, tab, {"from Bob"})
+    with (
+        running_redis(tmp_path / "redis") as redis,
+        running_demo("--redis", redis.url, nodes=3) as demo,
+    ):
+        browser = Browser(driver, demo.url)
+        tabs = [open_chat(browser) for _ in range(3)]
+        ports = [child.cmdline()[-1] for child in demo.children() if "serve" in child.cmdline()]
+        expected: set[str] = set()
+        for number, port in enumerate(ports):
+            lines = [f"{number}.{line}" for line in range(3)]
+            browser.driver.switch_to.window(tabs[number])
+            say(browser, *lines)
+            demo.child_with(port).kill()
+            say(browser, f"{number} behind")
+            expected |= {*lines, f"{number} behind"}
+            for tab in tabs:
+                all_said(browser, tab, expected)
 
-    burst = [f"line {number}" for number in range(10)]
-    say(browser, *burst)
-    backend.kill()  # whatever of it has been answered by now
-    browser.until(lambda: "reconnecting" in browser.text("#status span"))
-    assert browser.text("#status").startswith("Closed 10")
-    driver.switch_to.window(ada)
-    browser.until(lambda: browser.text("#status").startswith("Closed 10"))
-    say(browser, "meanwhile")
-    assert "meanwhile" in browser.texts(".unsent .words")
-    backend.start()
-
-    expected = {"from Bob", "meanwhile", *burst}
-    seen = [all_said(browser, tab, expected) for tab in (ada, bob)]
-    assert sorted(seen[0]) == sorted(expected)  # each once
-    assert seen[0] == seen[1]
-    assert any("Connected again" in text for text in browser.texts(".event"))
-    assert all_said(browser, open_chat(browser), expected) == seen[0]
+        seen = [all_said(browser, tab, expected) for tab in tabs]
+        assert sorted(seen[0]) == sorted(expected)
+        assert seen[0] == seen[1] == seen[2]
 
 
 @contextmanager
@@ -381,8 +360,8 @@ def serving(command: list[str], port: int) -> Iterator[None]:
     not (shutil.which("nginx") or Path("/usr/sbin/nginx").exists()), reason="nginx is not installed"
 )
 def test_the_real_nginx_takes_the_proxys_place(driver: webdriver.Chrome) -> None:
-    with running_demo("--nginx") as url:
-        browser = Browser(driver, url)
+    with running_demo("--nginx") as demo:
+        browser = Browser(driver, demo.url)
         browser.open("/dashboard")
         browser.wait_open()
         browser.until(lambda: browser.number("#proxy article:nth-child(3) output") >= 1)
@@ -392,7 +371,7 @@ def test_the_real_nginx_takes_the_proxys_place(driver: webdriver.Chrome) -> None
         assert browser.text(".card [data-fact=proxy]") == "nginx"
 
 
-def test_a_dead_child_ends_the_demo(tmp_path: Path) -> None:
+def test_a_proxy_that_ends_ends_the_demo() -> None:
     ports = [str(free_port()), str(free_port())]
     command = [sys.executable, "-m", "upwire", "demo", "--no-browser"]
     command += ["--port", ports[0], "--backend-port", ports[1]]
@@ -404,9 +383,9 @@ def test_a_dead_child_ends_the_demo(tmp_path: Path) -> None:
             if "Ctrl-C" in line:
                 break
         for child in psutil.Process(process.pid).children():
-            if "serve" in child.cmdline():
-                os.kill(child.pid, signal.SIGKILL)
+            if "proxy" in child.cmdline():
+                child.terminate()
         _, errors = process.communicate(timeout=PROMPTLY_S)
 
     assert process.returncode == 1
-    assert "upwire serve has ended by signal 9" in errors
+    assert "upwire proxy has ended with status 0" in errors
