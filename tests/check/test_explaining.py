@@ -101,7 +101,10 @@ def test_a_plain_request_asks_for_no_upgrade() -> None:
         ("ws://a.example/e", "answer: 204"),
         ("ws://a.example/x", "answer: a file, if there is one"),
         ("ws://a.example/i", "answer: 404: the location is internal"),
-        ("ws://a.example/c", "  its rewrite, if and set run first: not followed here"),
+        ("ws://a.example/c", "  if ($arg_x): not so"),
+        ("ws://a.example/c", "upstream: /run/x, which gets"),
+        ("ws://a.example/c?x=1", "  if ($arg_x): so"),
+        ("ws://a.example/c?x=1", "answer: 403"),
         (
             "ws://a.example/ws/inner",
             "  not location /ws/ (nginx.conf:8): a longer prefix, or an expression, goes before it",
@@ -111,7 +114,7 @@ def test_a_plain_request_asks_for_no_upgrade() -> None:
         ("ws://b.example/x", "location: none matches /x: the server's own files"),
         (
             "ws://b.example/x",
-            "  its rewrite, if and set run before a location is looked for: not followed here",
+            "  set: $a is 'b'",
         ),
         ("ws://q:81/", "  the server answers 444, before any location is looked for"),
         ("wss://a.example/", "server: none listens at port 443"),
@@ -120,6 +123,117 @@ def test_a_plain_request_asks_for_no_upgrade() -> None:
 )
 def test_each_step_has_its_reason(url: str, line: str) -> None:
     assert line in walk(url)
+
+
+SCRIPTED = """\
+events {}
+http { server {
+    listen 80;
+    error_page 418 = @teapot;
+    error_page 404 http://elsewhere/;
+    error_page 410 =200 /old.html;
+    rewrite ^/first/(.*)$ /second/$1;
+    location /second/ { rewrite ^/second/(.*)$ /third/$1?from=second last; }
+    location /third/ { proxy_pass http://127.0.0.1:3/base/; }
+    location /broken/ { rewrite ^/broken(/.*)$ $1 break; proxy_pass http://127.0.0.1:4/x/; }
+    location /moved/ { rewrite ^ /new? permanent; }
+    location /kept/ { rewrite ^ /new?a=1 redirect; }
+    location /page/ { try_files $uri $uri/ @app; }
+    location /index/ { try_files $uri /third/index?x=1; }
+    location /nothing/ { try_files $uri =404; }
+    location /tea/ { return 418; }
+    location /old/ { return 410; }
+    location /old.html { internal; return 410; }
+    location /said/ { return 404 "no"; }
+    location /none/ { return 404; }
+    location /only/ {
+        if ($http_upgrade !~* ^websocket$) { return 426; }
+        if ($http_origin = "") { set $who nobody; }
+        if (-f $request_filename) { return 403; }
+        if (!-e /x) { return 403; }
+        if ($remote_addr = 127.0.0.1) { return 403; }
+        if ($host ~ ^(b)) { proxy_pass http://127.0.0.1:6; break; }
+        proxy_pass http://127.0.0.1:5;
+        proxy_set_header X-Who $who;
+        proxy_set_header X-To $proxy_host:$proxy_port$is_args;
+    }
+    location /var/ { set $to 127.0.0.1:7; rewrite ^ /v break; set $to x; proxy_pass http://$to; }
+    location /plain/ { break; return 403; }
+    location /round/ { rewrite ^ /round/x last; }
+    location /lost/ { try_files /x @lost; }
+    location @app { proxy_pass http://127.0.0.1:8; }
+    location @teapot { return 204; }
+} }
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "lines"),
+    [
+        (
+            "/first/a?b=c",
+            [
+                "  rewrite ^/first/(.*)$: the path is /second/a now",
+                "location: location /second/ (nginx.conf:8)",
+                "  rewrite ^/second/(.*)$: the path is /third/a now",
+                "  a location is looked for again, for /third/a",
+                "location: location /third/ (nginx.conf:9)",
+                "upstream: 127.0.0.1:3, which gets",
+                "  GET /base/a?from=second&b=c HTTP/1.0",
+            ],
+        ),
+        ("/second", ["  rewrite ^/first/(.*)$: it does not match /second"]),
+        ("/broken/a", ["  GET /a HTTP/1.0"]),
+        ("/moved/", ["answer: 301 /new"]),
+        ("/kept/?b=2", ["answer: 302 /new?a=1&b=2"]),
+        (
+            "/page/x",
+            [
+                "  try_files: a file /page/x, /page/x would be the answer; taken as not there",
+                "  a location is looked for again, for @app",
+                "upstream: 127.0.0.1:8, which gets",
+                "  GET /page/x HTTP/1.0",
+            ],
+        ),
+        ("/index/", ["  GET /base/index?x=1 HTTP/1.0"]),
+        ("/nothing/", ["  404 is sent on to http://elsewhere/ by error_page"]),
+        ("/none/", ["answer: 302 http://elsewhere/"]),
+        ("/said/", ["answer: 404 no"]),
+        ("/tea/", ["  418 is sent on to @teapot by error_page", "answer: 204"]),
+        ("/old/", ["location: location /old.html (nginx.conf:18)", "answer: 410"]),
+        ("/old.html", ["answer: 404: the location is internal"]),
+        (
+            "/only/",
+            [
+                "  if ($http_upgrade !~* ^websocket$): not so",
+                '  if ($http_origin = ""): so',
+                "  set: $who is 'nobody'",
+                "  if (-f $request_filename): not to be known here, and taken as not so",
+                "  if (!-e /x): not to be known here, and taken as not so",
+                "  if ($remote_addr = 127.0.0.1): not to be known here, and taken as not so",
+                "  if ($host ~ ^(b)): not so",
+                "upstream: 127.0.0.1:5, which gets",
+                "  X-Who: nobody",
+                "  X-To: 127.0.0.1:5:5",
+            ],
+        ),
+        ("/var/x", ["  set: $to is '127.0.0.1:7'", "upstream: 127.0.0.1:7, which gets"]),
+        ("/var/x", ["  GET /v HTTP/1.0"]),
+        ("/plain/", ["answer: a file, if there is one"]),
+        ("/round/", ["answer: 500: after 10 rounds it still leads on"]),
+        ("/lost/", ["location: none matches @lost: the server's own files"]),
+    ],
+)
+def test_scripts_and_jumps_are_followed(path: str, lines: list[str]) -> None:
+    walked = walk(f"ws://a{path}", conf=SCRIPTED)
+    at = 0
+    for line in lines:
+        assert line in walked[at:], walked
+        at = walked.index(line, at) + 1
+
+
+def test_what_an_if_sets_holds_behind_it() -> None:
+    assert "upstream: 127.0.0.1:6, which gets" in walk("ws://b/only/", conf=SCRIPTED)
 
 
 @pytest.mark.parametrize(

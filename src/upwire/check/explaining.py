@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from urllib.parse import urlsplit
 
-from upwire.check.built import addresses_of, label_of, name_of, own_answer
+from upwire.check.built import addresses_of, label_of, name_of
 from upwire.check.report import show_text
-from upwire.conf.model import Config, Location, MatchKind, ProxyPass, Server
+from upwire.check.walking import Answer, Question, Walk
+from upwire.conf.model import (
+    Config,
+    Location,
+    LocationSettings,
+    MatchKind,
+    ProxyPass,
+    Server,
+)
+from upwire.conf.model.types.try_files import TryFiles
 from upwire.conf.regex import RegexFailed
 from upwire.conf.syntax import Position
 from upwire.errors import LocalProtocolError, RemoteProtocolError
 from upwire.proxy.headers import upstream_request, upstream_target
-from upwire.proxy.route import WILDCARDS, Captures, ListenAddress, Route, Router
-from upwire.proxy.target import Target, parse_host, parse_target
+from upwire.proxy.route import WILDCARDS, ListenAddress, Route, Router
+from upwire.proxy.target import parse_host, parse_target
 from upwire.wire.fields import Headers
 from upwire.wire.http1 import RequestHead
 
@@ -26,17 +35,8 @@ _HANDSHAKE = (
     ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),  # RFC 6455 §1.3
 )
 _PREFIXES = (MatchKind.PREFIX, MatchKind.PREFIX_NO_REGEX)
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """The request that is asked about; host is in lower case, port where it arrives."""
-
-    head: RequestHead
-    target: Target
-    host: str
-    port: int
-    scheme: str
+_ROUNDS_MAX = 10  # nginx gives up then, too
+_ERROR_STATUS = 300  # error_page is asked from here on
 
 
 def explain(config: Config, method: str, url: str) -> Iterator[str]:
@@ -63,12 +63,12 @@ def explain(config: Config, method: str, url: str) -> Iterator[str]:
             reason = _why_not_server(other, address, is_named=is_named)
             yield f"  not {name_of(other)} ({_show(other.position)}): {reason}"
     try:
-        yield from _explain_location(config, server, router, question)
+        yield from _explain_way(config, server, router, question)
     except RegexFailed as error:
         yield f"answer: 500: {error}"
 
 
-def _read(method: str, url: str) -> _Question:
+def _read(method: str, url: str) -> Question:
     try:
         parts = urlsplit(url)
         scheme, port = parts.scheme.lower(), parts.port
@@ -88,7 +88,7 @@ def _read(method: str, url: str) -> _Question:
     fields = [("Host", authority), *(_HANDSHAKE if scheme in ("ws", "wss") else ())]
     head = RequestHead(method, written, (1, 1), Headers.from_parsed(fields))
     is_tls = scheme in ("wss", "https")
-    return _Question(head, target, host, port or _PORTS[scheme], "https" if is_tls else "http")
+    return Question(head, target, host, port or _PORTS[scheme], "https" if is_tls else "http")
 
 
 def _address(config: Config, port: int) -> ListenAddress | None:
@@ -108,27 +108,46 @@ def _why_not_server(other: Server, address: ListenAddress, *, is_named: bool) ->
     return "another name fits better" if is_named else "its name does not fit"
 
 
-def _explain_location(
-    config: Config, server: Server, router: Router, question: _Question
+def _explain_way(
+    config: Config, server: Server, router: Router, question: Question
 ) -> Iterator[str]:
-    if (answer := own_answer(server.rewrite)) is not None:
-        yield f"  the server answers {answer}, before any location is looked for"
+    """Yield what happens in a server: its script, a location, and where that leads, in turn."""
+    walk = Walk(config, server, question)
+    yield from walk.run(server.rewrite)
+    if walk.answer is not None:
+        yield f"  the server answers {walk.answer}, before any location is looked for"
         return
-    if server.rewrite:
-        yield "  its rewrite, if and set run before a location is looked for: not followed here"
-    uri = question.target.uri
-    route = router.locations_of(server).find(uri)
-    found = route.location
+    for number in range(_ROUNDS_MAX):
+        route = _route(server, router, walk)
+        yield from _explain_location(server, route, walk, is_first=not number)
+        walk.is_moved, walk.named = False, ""
+        if route.location is None:
+            return
+        yield from _explain_answer(route, walk, question)
+        if not (walk.is_moved or walk.named):
+            return
+    yield f"answer: 500: after {_ROUNDS_MAX} rounds it still leads on"
+
+
+def _route(server: Server, router: Router, walk: Walk) -> Route:
+    if not walk.named:
+        route = router.locations_of(server).find(walk.uri)
+        walk.captures, walk.is_location_valid = route.captures, True
+        return route
+    named = (one for one in server.locations if one.kind is MatchKind.NAMED)
+    return Route(next((one for one in named if f"@{one.pattern}" == walk.named), None))
+
+
+def _explain_location(server: Server, route: Route, walk: Walk, *, is_first: bool) -> Iterator[str]:
+    found, uri = route.location, walk.uri
     if found is None:
-        yield f"location: none matches {uri}: the server's own files"
+        yield f"location: none matches {walk.named or uri}: the server's own files"
     else:
         yield f"location: {label_of(found)} ({_show(found.position)})"
-    for other in _all(server.locations):
+    for other in _all(server.locations) if is_first else ():
         if other is not found:
             reason = _why_not_location(other, uri, route)
             yield f"  not {label_of(other)} ({_show(other.position)}): {reason}"
-    if found is not None:
-        yield from _explain_answer(config, server, found, route, question)
 
 
 def _all(locations: Sequence[Location]) -> Iterator[Location]:
@@ -156,58 +175,69 @@ def _why_not_location(other: Location, uri: str, route: Route) -> str:
     return f"`{kind.value}` goes before expressions" if kind.value else "an exact match ends there"
 
 
-def _explain_answer(
-    config: Config, server: Server, location: Location, route: Route, question: _Question
-) -> Iterator[str]:
-    settings = location.settings
+def _explain_answer(route: Route, walk: Walk, question: Question) -> Iterator[str]:
+    location = route.location
+    assert location is not None
     if route.is_redirect:
         yield f"answer: 301 to {location.pattern}: the path lacks its last slash"
         return
-    if settings.internal:
+    if location.settings.internal and not walk.is_internal:
         yield "answer: 404: the location is internal"
         return
-    if (answer := own_answer(location.rewrite)) is not None:
+    walk.settings = location.settings
+    yield from walk.run(location.rewrite)
+    if walk.answer is None and not walk.is_moved and walk.settings.try_files is not None:
+        yield from _try_files(walk.settings.try_files, walk)
+    if walk.answer is not None:
+        yield from _explain_status(walk.answer, walk.settings, walk)
+    elif walk.is_moved or walk.named:
+        yield f"  a location is looked for again, for {walk.named or walk.uri}"
+    elif walk.settings.proxy.pass_ is None:
+        yield f"answer: {walk.settings.handler or 'a file, if there is one'}"
+    else:
+        yield from _explain_upstream(location, walk.settings.proxy.pass_, walk, question)
+
+
+def _try_files(directive: TryFiles, walk: Walk) -> Iterator[str]:
+    names = ", ".join(path.render(walk) or "" for path, _ in directive.paths)
+    yield f"  try_files: a file {names} would be the answer; taken as not there"
+    if directive.status is not None:
+        walk.answer = Answer(directive.status)
+    else:
+        walk.go_to(directive.fallback.render(walk))
+
+
+def _explain_status(answer: Answer, settings: LocationSettings, walk: Walk) -> Iterator[str]:
+    """Yield what nginx answers itself, or which page of error_page goes before it."""
+    page = next((one for one in settings.error_pages if one.status == answer.status), None)
+    if page is None or answer.text or answer.status < _ERROR_STATUS or walk.is_internal:
         yield f"answer: {answer}"
         return
-    passed = settings.proxy.pass_
-    if passed is None:
-        yield f"answer: {settings.handler or 'a file, if there is one'}"
-        return
-    if location.rewrite:
-        yield "  its rewrite, if and set run first: not followed here"
-    yield from _explain_upstream(config, server, location, passed, route.captures, question)
+    place = page.uri.render(walk)
+    yield f"  {answer} is sent on to {place} by error_page"
+    if place.startswith(("/", "@")):
+        walk.go_to(place)
+    else:
+        yield f"answer: 302 {place}"
 
 
 def _explain_upstream(
-    config: Config,
-    server: Server,
-    location: Location,
-    passed: ProxyPass,
-    captures: Captures,
-    question: _Question,
+    location: Location, passed: ProxyPass, walk: Walk, question: Question
 ) -> Iterator[str]:
-    lookup = _Lookup(config, server, passed, captures, question)
-    target = question.target
+    walk.passed = passed
+    assert walk.settings is not None
     if passed.template is not None:
-        url = passed.template.render(lookup)
+        url = passed.template.render(walk)
         authority, slash, path = url.partition("://")[2].partition("/")
-        sent = slash + path if slash else target.request_uri
+        sent = (
+            slash + path if slash else _target(location, replace(passed, uri=None), walk, question)
+        )
     else:
         authority = passed.unix or passed.authority
-        prefix = (
-            "" if location.kind in (MatchKind.REGEX, MatchKind.REGEX_NOCASE) else location.pattern
-        )
-        sent = upstream_target(
-            passed,
-            prefix=prefix,
-            uri=target.uri,
-            args=target.args,
-            request_uri=target.request_uri,
-            is_escaped=target.is_escaped,
-        )
-    proxy = location.settings.proxy
+        sent = _target(location, passed, walk, question)
+    proxy = walk.settings.proxy
     head = upstream_request(
-        question.head, proxy, method=question.head.method, target=sent, lookup=lookup
+        question.head, proxy, method=question.head.method, target=sent, lookup=walk
     )
     yield f"upstream: {authority}, which gets"
     major, minor = head.version
@@ -216,57 +246,17 @@ def _explain_upstream(
         yield f"  {name}: {value}"
 
 
-class _Lookup:
-    """The values of variables for the request asked about; of the others their names."""
-
-    def __init__(
-        self,
-        config: Config,
-        server: Server,
-        passed: ProxyPass,
-        captures: Captures,
-        question: _Question,
-    ) -> None:
-        target, head = question.target, question.head
-        self._maps = config.maps
-        self._captures = captures
-        self._head = head
-        self._values = {
-            "host": question.host,
-            "scheme": question.scheme,
-            "https": "on" if question.scheme == "https" else "",
-            "request_method": head.method,
-            "request_uri": target.request_uri,
-            "uri": target.uri,
-            "document_uri": target.uri,
-            "args": target.args,
-            "query_string": target.args,
-            "is_args": "?" if target.args else "",
-            "server_port": str(question.port),
-            "server_name": server.names[0].pattern if server.names else "",
-            "server_protocol": "HTTP/1.1",
-            "request": f"{head.method} {head.target} HTTP/1.1",
-            "proxy_host": passed.authority,
-            "proxy_port": str(passed.port),
-            "proxy_add_x_forwarded_for": "$remote_addr",
-            "proxy_internal_body_length": "",
-            "proxy_internal_chunked": "",
-        }
-
-    def __call__(self, name: str) -> str | None:
-        """Return a variable's value, "$name" where only a real request has one."""
-        if name.isdecimal() or self._captures.get(name) is not None:
-            return self._captures.get(name)
-        if name in self._values:
-            return self._values[name]
-        if (table := self._maps.get(name)) is not None:
-            self._values[name] = ""  # a map that refers to itself finds nothing
-            template, _ = table.find(table.source.render(self))
-            self._values[name] = template.render(self)
-            return self._values[name]
-        if name.startswith("http_"):
-            return self._head.headers.get(name.removeprefix("http_").replace("_", "-")) or ""
-        return f"${name}"
+def _target(location: Location, passed: ProxyPass, walk: Walk, question: Question) -> str:
+    """Return the request-target for the upstream; a path behind `break` goes as it is."""
+    is_regex = location.kind in (MatchKind.REGEX, MatchKind.REGEX_NOCASE)
+    return upstream_target(
+        passed if walk.is_location_valid else replace(passed, uri=None),
+        prefix="" if is_regex else location.pattern,
+        uri=walk.uri,
+        args=walk.args,
+        request_uri="" if walk.is_uri_changed else question.target.request_uri,
+        is_escaped=question.target.is_escaped,
+    )
 
 
 def _show(position: Position) -> str:
