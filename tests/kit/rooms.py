@@ -117,9 +117,7 @@ class GatedHome(MemoryHome):
         idempotency_key: str = "",
     ) -> Position:
         await self._pass("publish")
-        return await super().publish(
-            room, publication, keep=keep, idempotency_key=idempotency_key
-        )
+        return await super().publish(room, publication, keep=keep, idempotency_key=idempotency_key)
 
     async def history(
         self, room: str, *, since: Position | None = None, limit: int | None = None

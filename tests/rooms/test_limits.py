@@ -19,7 +19,17 @@ from upwire.rooms.limits import (
 
 @pytest.mark.parametrize(
     "name",
-    ["lobby", "__proto__", "constructor", "*", "a?[b-c]{d}", "a b", "../..", "grüße 👩‍👩‍👧", "a" * 255],
+    [
+        "lobby",
+        "__proto__",
+        "constructor",
+        "*",
+        "a?[b-c]{d}",
+        "a b",
+        "../..",
+        "grüße 👩‍👩‍👧",
+        "a" * 255,
+    ],
 )
 def test_names_are_free(name: str) -> None:
     check_name(name)

@@ -189,9 +189,7 @@ def test_a_repeated_publication_is_published_once() -> None:
         await home.subscribe("room", listener)
 
         async def publish(data: str, key: str) -> Position:
-            return await home.publish(
-                "room", Publication(data), keep=NOTHING, idempotency_key=key
-            )
+            return await home.publish("room", Publication(data), keep=NOTHING, idempotency_key=key)
 
         first = await publish("a", "1")
         assert await publish("a", "1") == first
