@@ -148,6 +148,22 @@ def test_the_map_and_the_explanation(conf: Path, capsys: pytest.CaptureFixture[s
     assert "location: location /ws" in capsys.readouterr().out
 
 
+def test_what_is_not_known_is_left_out_of_the_map(
+    conf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lua = "location /lua { content_by_lua_block { ngx.say('}') } } include params;"
+    conf.write_text(CLASSIC.replace("server {", f"lua_shared_dict x 1m; server {{ {lua}"))
+    assert main(CheckOptions(map=True)) == 0
+    shown = capsys.readouterr()
+    assert "/ws" in shown.out
+    assert shown.err.splitlines() == [
+        f"upwire check: without {name} (nginx.conf:2), which is not known here"
+        for name in ("include params", "lua_shared_dict", "content_by_lua_block")
+    ]
+    conf.write_text(CLASSIC.replace("location", "}} location"))
+    assert cli.main(["check", "--map", "nginx.conf"]) == 2
+
+
 def test_the_command_line_names_a_file(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check", "--nginx", "1.22", str(conf)]) == 1
     assert f" --> {conf}:4:5" in capsys.readouterr().out

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from upwire.check.built import build_whole
+from upwire.check.built import build_whole, left_out
 from upwire.check.explaining import explain
 from upwire.check.formats import to_github, to_json, to_sarif
 from upwire.check.mending import diff, mend, write
@@ -28,6 +28,7 @@ def main(options: CheckOptions) -> int:
         verdicts = [_mend(verdict, options) for verdict in verdicts]
     if options.map or options.explain:
         for verdict in verdicts:
+            _tell_left_out(verdict)
             _print_built(build_whole(verdict), options)
         return 0
     _print(verdicts, options)
@@ -81,6 +82,14 @@ def _print_diff(lines: Iterable[str]) -> None:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode("latin-1"))
         sys.stdout.buffer.flush()
+
+
+def _tell_left_out(verdict: Verdict) -> None:
+    """Say what neither the map nor the explanation can show."""
+    for line in left_out(verdict):
+        words = " ".join((line.name, *line.args)) if line.name == "include" else line.name
+        place = show_text(f"{words} ({line.file}:{line.line})")
+        print(f"upwire check: without {place}, which is not known here", file=sys.stderr)
 
 
 def _print_built(config: Config, options: CheckOptions) -> None:

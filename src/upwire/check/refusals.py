@@ -68,7 +68,7 @@ def refusals(
     Of a whole file all that its start would show; of a part, what each directive shows by itself;
     of a template only what holds whatever is put in.
     """
-    unknown = {_place(line.position): line for line in _unknown(directives)}
+    unknown = {_place(line.position): line for line in unknown_directives(directives)}
     for line in unknown.values():
         if (finding := _name(line, version)) is not None:
             yield finding
@@ -85,6 +85,16 @@ def is_other_protocol(reading: Reading, kind: Kind) -> bool:
     """Whether the file is a part of `stream` or `mail`, where the rules for HTTP do not hold."""
     context = _best_context(kind, reading.tree.directives)
     return bool(context & (Context.STREAM | Context.STREAM_SERVER | Context.MAIL))
+
+
+def unknown_directives(directives: Iterable[Directive]) -> Iterator[Directive]:
+    """Yield the directives that nginx has in no module, the outermost of each block."""
+    for line in directives:
+        rows = TABLE.get(line.name)
+        if rows is None:
+            yield line
+        elif not any(row.kind is ArgumentKind.TABLE for row in rows):
+            yield from unknown_directives(line.block or ())
 
 
 def _problems(reading: Reading, kind: Kind, version: Version | None) -> tuple[Problem, ...]:
@@ -114,16 +124,6 @@ def _faults_in(context: Context, directives: Sequence[Directive]) -> Faults:
     faults = Faults()
     Validator(faults).check(directives, context)
     return faults
-
-
-def _unknown(directives: Iterable[Directive]) -> Iterator[Directive]:
-    """Yield the directives that nginx has in no module, the outermost of each block."""
-    for line in directives:
-        rows = TABLE.get(line.name)
-        if rows is None:
-            yield line
-        elif not any(row.kind is ArgumentKind.TABLE for row in rows):
-            yield from _unknown(line.block or ())
 
 
 def _name(line: Directive, version: Version | None) -> Finding | None:
