@@ -45,7 +45,7 @@ def test_who_comes_is_told_who_is_here_and_what_was_said() -> None:
         assert sorted(names(told)) == ["Ada", "Bob"]
         line = {"id": "1", "name": "Ada", "text": "<b>first</b>", "at_ms": AT_MS}
         assert [kept["data"] for kept in told["publications"]] == [line]
-        assert came["info"] == {"name": "Bob"}
+        assert came["info"]["name"] == "Bob"
         assert heard == ["<b>first</b>", "second"]
 
     virtual_time.run(main())
@@ -73,6 +73,22 @@ def test_names_are_kept_apart_and_guests_get_one() -> None:
     virtual_time.run(main())
 
 
+def test_a_tab_that_comes_back_has_its_name() -> None:
+    async def main() -> None:
+        chat = make_chat()
+        info = {"name": "Ada", "token": "secret"}
+        async with open_tab(chat.serve) as dead, open_tab(chat.serve) as back:
+            await dead.ask("join", room="chat/lobby", info=info)
+            told = await back.ask("join", room="chat/lobby", info=info, presence=True)
+
+        first, second = told["presence"].values()
+        assert first == second
+        assert first["name"] == "Ada"
+        assert "secret" not in first["tab"]
+
+    virtual_time.run(main())
+
+
 def test_a_new_name_is_told_to_all_and_ones_own_is_free() -> None:
     async def main() -> None:
         chat = make_chat()
@@ -82,8 +98,8 @@ def test_a_new_name_is_told_to_all_and_ones_own_is_free() -> None:
             await ada.push("joined")
             for name, shown in (("Bob", "Bob"), ("Ada", "Ada 2"), ("Robert", "Robert")):
                 told = await bob.ask("update", room="chat/lobby", info={"name": name})
-                assert told["info"] == {"name": shown}
-                assert (await ada.push("joined"))["info"] == {"name": shown}
+                assert told["info"]["name"] == shown
+                assert (await ada.push("joined"))["info"]["name"] == shown
             await say(bob, "hello")
             assert (await ada.push("publication"))["data"]["name"] == "Robert"
 
@@ -98,7 +114,7 @@ def test_the_hall_shows_who_talks_where() -> None:
             told = await bob.ask("join", room="chat", info={"room": "No such!"}, presence=True)
             rooms = [info["room"] for info in told["presence"].values()]
             assert rooms == ["red", "no-such"]
-            assert (await ada.push("joined"))["info"] == {"room": "no-such"}
+            assert (await ada.push("joined"))["info"]["room"] == "no-such"
             line = {"id": "1", "text": "x"}
             assert await ada.refused("publish", room="chat", data=line) == "forbidden"
 

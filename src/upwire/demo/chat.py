@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Callable
 
@@ -50,15 +51,22 @@ class Chat:
         )
 
     async def _admit(self, ws: WebSocket, room: str, info: Info) -> Info:
-        """Return a name that nobody else in the room has, or in the hall the room to talk in."""
+        """Return a name that nobody else in the room has, or in the hall the room to talk in.
+
+        The name of a tab that comes back is free for it, even if its node died and nobody has
+        noticed yet. What shows that it is the same tab tells nobody its token.
+        """
+        token = _text(info, "token") or ws.id
+        tab = hashlib.sha256(token.encode()).hexdigest()[:16]
         if room == HALL:
-            return {"room": clean_room(_text(info, "room"))}
+            return {"room": clean_room(_text(info, "room")), "tab": tab}
         if not room.startswith(PREFIX) or clean_room(room[len(PREFIX) :]) != room[len(PREFIX) :]:
             raise CommandRefused("no_room", "rooms have small letters and digits, and hyphens")
         others = await self._rooms.presence(room)
-        taken = {_text(other, "name") for member, other in others.items() if member != ws.id}
+        taken = {_text(other, "name") for other in others.values() if other.get("tab") != tab}
         guest = f"Guest {int(ws.id[:6], 16) % 1000}"
-        return {"name": clean_name(_text(info, "name"), taken=taken, fallback=guest)}
+        name = clean_name(_text(info, "name"), taken=taken, fallback=guest)
+        return {"name": name, "tab": tab}
 
     async def _prepare(self, room: Room, data: object) -> object:
         """Return a line as the others get it; who says many waits for each."""

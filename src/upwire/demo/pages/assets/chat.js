@@ -15,12 +15,17 @@ const field = (id) => document.getElementById(id);
 const log = field("log");
 const lines = new Map(); // of the log, by their ids
 const ours = new Set(); // the ids of what this page has said
-const me = { name: localStorage.getItem("name") ?? "" };
+const token = randomText(); // by which the server knows this tab again
+const me = { name: localStorage.getItem("name") ?? "", token };
 
 const client = new Client("/ws/chat");
 let name = roomOf(location.hash.slice(1));
 let room = null;
-const hall = client.join(HALL, { presence: true, info: { room: name } });
+const hall = client.join(HALL, { presence: true, info: { room: name, token } });
+
+function randomText() {
+  return [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("");
+}
 
 /** The room that a link or a person names: letters and digits of any script, and hyphens. */
 function cleanRoom(text) {
@@ -63,15 +68,25 @@ function ready(recovered) {
   if (recovered === false) event("Connected again: what the server still has is added");
 }
 
-function joined({ info, before }) {
+function joined({ member, info, before }) {
   showMembers();
-  if (!before) event(`${info.name} came in`);
-  else if (before.name !== info.name) event(`${before.name} is now ${info.name}`);
+  if (before && before.name !== info.name) event(`${before.name} is now ${info.name}`);
+  if (!before && !isHere(info.tab, member)) event(`${info.name} came in`);
 }
 
-function left({ before }) {
+function left({ member, before }) {
   showMembers();
-  if (before) event(`${before.name} left`);
+  if (before && !isHere(before.tab, member)) event(`${before.name} left`);
+}
+
+/** Whether a tab is here by another connection, as one that came back is until the old one goes. */
+function isHere(tab, besides) {
+  return [...room.members].some(([id, info]) => id !== besides && info.tab === tab);
+}
+
+/** The members' infos, a tab once. */
+function tabs(members) {
+  return [...new Map([...members].map(([id, info]) => [info.tab, { id, ...info }])).values()];
 }
 
 /** Shows a line, in the place of the same one that was shown as being on its way. */
@@ -99,7 +114,7 @@ function show({ id, name, text, at_ms }) {
 
 /** Says something now or, without a connection, as soon as there is one. */
 async function say(text) {
-  const id = [...crypto.getRandomValues(new Uint32Array(3))].map((part) => part.toString(36)).join("");
+  const id = randomText();
   ours.add(id);
   const item = show({ id, name: me.name || "You", text, at_ms: Date.now() });
   item.classList.add("unsent");
@@ -145,10 +160,12 @@ function badge(name) {
 }
 
 function showMembers() {
-  field("count").textContent = `· ${room.members.size}`;
-  field("members").replaceChildren(...[...room.members].map(([id, { name }]) => {
+  const people = tabs(room.members);
+  const mine = room.members.get(client.id)?.tab;
+  field("count").textContent = `· ${people.length}`;
+  field("members").replaceChildren(...people.map(({ tab, name }) => {
     const item = document.createElement("li");
-    item.append(badge(name), span("", name), span("muted", id === client.id ? "you" : ""));
+    item.append(badge(name), span("", name), span("muted", tab === mine ? "you" : ""));
     return item;
   }));
 }
@@ -156,7 +173,7 @@ function showMembers() {
 /** The rooms that people talk in, the fullest first. */
 function showRooms() {
   const counts = new Map();
-  for (const { room } of hall.members.values()) counts.set(room, (counts.get(room) ?? 0) + 1);
+  for (const { room } of tabs(hall.members)) counts.set(room, (counts.get(room) ?? 0) + 1);
   const fullest = [...counts].sort(([first, many], [second, more]) =>
     more - many || first.localeCompare(second));
   field("rooms").replaceChildren(...fullest.slice(0, ROOMS_SHOWN).map(([other, count]) => {
@@ -175,7 +192,7 @@ function showRooms() {
 async function move(wanted) {
   if (wanted === name) return;
   enter(wanted);
-  await tell(hall, { room: name });
+  await tell(hall, { room: name, token });
   showRooms();
 }
 
