@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 
 from upwire.proxy.dates import http_date
 from upwire.proxy.filters import join_filters
 from upwire.proxy.headers import head_octets
 from upwire.proxy.modules import headers
-from upwire.proxy.output import OutputHead, Sink
+from upwire.proxy.output import NOWHERE, OutputHead, Sink
 from upwire.proxy.request import Request
 from upwire.proxy.route import WILDCARDS
 from upwire.version import __version__
@@ -118,24 +118,19 @@ def _add_fields(head: OutputHead, fields: Iterable[tuple[str, str]]) -> None:
             head.fields.add(name, value)
 
 
-async def send(request: Request, octets: bytes) -> None:
+def send(request: Request, octets: bytes) -> Coroutine[None, None, None]:
     """Send octets of the content, waiting while the client is slow."""
-    if request.reply.has_content:
-        await request.output.send(octets)
+    return (request.output if request.reply.has_content else NOWHERE).send(octets)
 
 
-async def flush(request: Request) -> None:
+def flush(request: Request) -> Coroutine[None, None, None]:
     """Let no filter hold back what can be sent now."""
-    if request.reply.has_content:
-        await request.output.flush()
+    return (request.output if request.reply.has_content else NOWHERE).flush()
 
 
-async def finish(request: Request) -> None:
+def finish(request: Request) -> Coroutine[None, None, None]:
     """End the content."""
-    if request.reply.has_content:
-        await request.output.finish()
-    else:
-        await request.sink.finish()
+    return (request.output if request.reply.has_content else request.sink).finish()
 
 
 async def respond(

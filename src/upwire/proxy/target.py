@@ -56,7 +56,8 @@ def parse_target(target: str, *, merge_slashes: bool = True) -> Target:
             raise _invalid(f"request-target {target!r} has neither a path nor a scheme and host")
         host = absolute["authority"]
         request_uri = target[absolute.end() :] or "/"
-    path, args = _split_query(request_uri)
+    before_fragment = request_uri.partition("#")[0] if "#" in request_uri else request_uri
+    path, _, args = before_fragment.partition("?")
     path = path or "/"
     is_escaped = "%" in path
     if _NEEDS_WORK.search(path):
@@ -119,12 +120,6 @@ def parse_host(value: str) -> tuple[str, int]:
     if match is None or not name or ".." in match["name"] or int(match["port"] or 0) > 65535:
         raise RemoteProtocolError("client sent invalid host", "RFC 9110 §7.2", status=400)
     return name.lower(), int(match["port"] or 0)
-
-
-def _split_query(request_uri: str) -> tuple[str, str]:
-    before_fragment = request_uri.partition("#")[0]
-    path, _, query = before_fragment.partition("?")
-    return path, query
 
 
 def _decode(path: str) -> str:
