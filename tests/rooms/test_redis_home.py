@@ -182,6 +182,34 @@ async def test_a_cut_publisher_tries_again(server: RedisServer) -> None:
 
 
 @in_loop
+async def test_calls_that_do_not_wait_keep_their_order(server: RedisServer) -> None:
+    async with nodes(server.url) as homes:
+        recorders = await subscribe_all(homes)
+        publishing = [asyncio.create_task(publish(homes[0], str(number))) for number in range(200)]
+        await recorders[0].until_heard(20)
+        await server.crash()
+        positions = await asyncio.gather(*publishing)
+
+        assert [position.offset for position in positions] == list(range(1, 201))
+        await recorders[1].until(partial(ends_with, recorders[1], "199"))
+
+
+@in_loop
+async def test_a_call_that_is_given_up_harms_no_other(server: RedisServer) -> None:
+    async with nodes(server.url, 1) as [home]:
+        server.pause()
+        calls = [asyncio.create_task(publish(home, str(number))) for number in range(3)]
+        await asyncio.sleep(0)
+        calls[0].cancel()
+        later = asyncio.create_task(publish(home, "later"))
+        await asyncio.gather(calls[0], return_exceptions=True)
+        server.resume()
+
+        offsets = [(await call).offset for call in (*calls[1:], later)]
+        assert offsets == sorted(set(offsets))
+
+
+@in_loop
 async def test_a_server_that_is_away_for_long_is_an_error(server: RedisServer) -> None:
     async with nodes(server.url, 1, deadline_s=0.2) as [home]:
         await publish(home, "before")

@@ -15,7 +15,8 @@ from kit.loop import in_loop
 from kit.redis import RedisServer, needs_redis, nodes, running_redis
 from upwire.errors import ConfigError, HomeUnreachable
 from upwire.rooms import redis_link
-from upwire.rooms.redis_link import Link, backoff_s, stop
+from upwire.rooms.redis_link import Call, Link, backoff_s, stop
+from upwire.rooms.redis_scripts import HAS_SHARDED_CHANNELS
 
 PASSWORD = "s3cr:t"
 QUOTED = "s3cr%3At"
@@ -86,7 +87,7 @@ async def test_a_wrong_password_is_said_but_not_shown(
 ) -> None:
     link = Link(f"{server.url}?password={password}", deadline_s=0.3)
     with pytest.raises(HomeUnreachable) as caught:
-        await link.ask("return 1")
+        await link.run(Call(HAS_SHARDED_CHANNELS))
     await link.close()
 
     assert str(caught.value).startswith(f"unix://{server.socket} {why}")
@@ -110,6 +111,47 @@ async def test_an_error_of_a_script_is_an_error(tmp_path: Path) -> None:
                 client.set("upwire:{lobby}:log", "not ours")
             with pytest.raises(HomeUnreachable, match=r"refuses: .*WRONGTYPE"):
                 await publish(home, "y")
+
+
+@needs_redis
+@in_loop
+async def test_a_replica_is_asked_until_it_is_promoted(tmp_path: Path) -> None:
+    with running_redis(tmp_path) as server, server.client() as client:
+        async with nodes(server.url, 1) as [home]:
+            await publish(home, "x")
+            client.replicaof("127.0.0.1", "1")
+            publishing = asyncio.create_task(publish(home, "y"))
+            while not client.info("errorstats").get("errorstat_READONLY"):  # noqa: ASYNC110
+                await asyncio.sleep(0.001)  # it does not tell
+            client.replicaof("NO", "ONE")
+
+            assert (await publishing).offset == 2
+
+
+@needs_redis
+@in_loop
+async def test_a_user_who_may_not_load_scripts_is_refused(tmp_path: Path) -> None:
+    with running_redis(tmp_path) as server, server.client() as client:
+        client.execute_command("ACL", "SETUSER", "limited", "on", ">x", "~*", "+@all", "-script")
+        link = Link(f"{server.url}?username=limited&password=x", deadline_s=5)
+        server.pause()
+        given_up, waiting = [
+            asyncio.create_task(link.run(Call(HAS_SHARDED_CHANNELS))) for _ in range(2)
+        ]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        given_up.cancel()
+        await asyncio.gather(given_up, return_exceptions=True)
+        server.resume()
+
+        with pytest.raises(HomeUnreachable, match=r"refuses: .*no permissions"):
+            await waiting
+        await link.close()
+
+
+@in_loop
+async def test_a_link_that_was_never_used_closes() -> None:
+    await Link("redis://", deadline_s=1).close()
 
 
 @needs_redis

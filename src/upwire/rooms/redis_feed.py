@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from upwire.errors import HomeUnreachable
 from upwire.rooms.home import History, Listener, Position
-from upwire.rooms.redis_link import LOST, Connection, Link, backoff_s, stop
+from upwire.rooms.redis_link import LOST, Call, Connection, Link, backoff_s, stop
 from upwire.rooms.redis_octets import decode_message
 from upwire.rooms.redis_scripts import HAS_SHARDED_CHANNELS
 from upwire.rooms.redis_subscription import Subscription
@@ -117,7 +117,8 @@ class Feed:
 
     async def _serve(self) -> None:
         """Serve one connection until it is lost, which raises."""
-        self._prefix = "S" if await self._link.ask(HAS_SHARDED_CHANNELS) else ""
+        [is_sharded] = await self._link.run(Call(HAS_SHARDED_CHANNELS))
+        self._prefix = "S" if is_sharded else ""
         connection = self._link.make_connection()
         writing: asyncio.Task[None] | None = None
         try:
@@ -154,7 +155,11 @@ class Feed:
             await self._receive(connection)
 
     async def _receive(self, connection: Connection) -> None:
-        match await connection.read_response(disable_decoding=True, timeout=2 * PING_INTERVAL_S):
+        silence_s = 2 * PING_INTERVAL_S
+        reply = await connection.read_response(disable_decoding=True, timeout=silence_s)
+        if reply is None:
+            raise TimeoutError("the server is silent")
+        match reply:
             case [b"message" | b"smessage", bytes(channel), bytes(octets)]:
                 await self._take(channel, octets)
             case [b"subscribe" | b"ssubscribe", bytes(channel), _]:
@@ -163,8 +168,6 @@ class Feed:
                 channel in self._subscriptions and not self._unconfirmed[channel]
             ):
                 raise ConnectionError("the server has ended a subscription")
-            case None:
-                raise TimeoutError("the server is silent")
 
     async def _take(self, channel: bytes, octets: bytes) -> None:
         try:

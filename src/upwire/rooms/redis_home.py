@@ -30,7 +30,7 @@ from upwire.rooms.redis_octets import (
     encode_publication,
     name_keys,
 )
-from upwire.rooms.redis_scripts import ENTER, LEAVE, PRESENCE, PUBLISH, READ
+from upwire.rooms.redis_scripts import ENTER, HAS_SHARDED_CHANNELS, LEAVE, PRESENCE, PUBLISH, READ
 from upwire.rooms.redis_subscription import Subscription
 
 _MEMBERS_AT_ONCE = 500  # refreshed by one script
@@ -72,7 +72,7 @@ class RedisHome:
 
     async def open(self) -> None:
         """Find the server. Raises HomeUnreachable."""
-        await self._link.ask("return 1")
+        await self._link.run(Call(HAS_SHARDED_CHANNELS))
         self._feed.open()
         self._refreshing = asyncio.create_task(self._refresh_members())
 

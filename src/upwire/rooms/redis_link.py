@@ -1,11 +1,12 @@
-"""Commands to Redis: scripts run within a deadline, over connections that come and go."""
+"""Commands to Redis: scripts run within a deadline, over a connection that comes and goes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -16,7 +17,7 @@ from upwire.rooms.redis_scripts import Script
 
 try:
     import redis.exceptions as faults
-    from redis.asyncio import BlockingConnectionPool, Redis
+    from redis.asyncio import ConnectionPool, Redis
     from redis.asyncio.connection import AbstractConnection as Connection
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
@@ -42,7 +43,7 @@ _URL_OPTIONS = frozenset(
 )
 _BACKOFF_FIRST_S = 0.05
 _BACKOFF_MOST_S = 2.0
-_CONNECTIONS_MAX = 16
+_CALLS_AT_ONCE = 128  # in one round trip
 _CANCEL_AGAIN_S = 0.05
 
 
@@ -51,14 +52,23 @@ class Call:
     """A script to run, on the keys of one room."""
 
     script: Script
-    keys: tuple[str, ...]
+    keys: tuple[str, ...] = ()
     arguments: tuple[str | bytes | int, ...] = ()
 
 
-class Link:
-    """The way to one Redis server.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Order:
+    """Calls that somebody waits for."""
 
-    deadline_s: how long a call goes on trying. address: the URL without its secrets.
+    calls: tuple[Call, ...]
+    answer: asyncio.Future[list[Any]]
+
+
+class Link:
+    """The way to one Redis server, on one connection.
+
+    What is called while answers are awaited goes together in the next round trip, in the order of
+    the calls. deadline_s: how long a call goes on trying. address: the URL without its secrets.
     """
 
     def __init__(self, url: str, *, deadline_s: float) -> None:
@@ -67,11 +77,9 @@ class Link:
         self._deadline_s = deadline_s
         attempt_s = max(deadline_s / 2, _BACKOFF_FIRST_S)
         try:
-            self._pool = BlockingConnectionPool.from_url(
+            self._pool = ConnectionPool.from_url(
                 url,
                 protocol=2,
-                max_connections=_CONNECTIONS_MAX,
-                timeout=deadline_s,
                 retry=Retry(NoBackoff(), 0),  # we repeat ourselves, and know what may be repeated
                 socket_timeout=attempt_s,
                 socket_connect_timeout=attempt_s,
@@ -80,62 +88,106 @@ class Link:
         except (ValueError, TypeError, faults.RedisError):
             raise _fault("has an option that the redis package refuses") from None
         self._client = Redis(connection_pool=self._pool)
+        self._orders: deque[_Order] = deque()
+        self._has_orders = asyncio.Event()
+        self._failure: Exception = TimeoutError("no answer")
+        self._working: asyncio.Task[None] | None = None
 
     def make_connection(self) -> Connection:
-        """Return a connection beside those of the calls, not yet connected, without a timeout."""
+        """Return a connection beside that of the calls, not yet connected, without a timeout."""
         options = {**self._pool.connection_kwargs, "socket_timeout": None}
         return self._pool.connection_class(**options)
-
-    async def ask(self, text: str) -> Any:
-        """Run a script that has neither keys nor effects; return its answer."""
-        return await self._insist(lambda: self._client.eval(text, 0))
 
     async def run(self, *calls: Call) -> list[Any]:
         """Run scripts in one round trip; return their answers, typed by each script alone.
 
-        Repeats them all where the answer was lost: a script must bear that.
+        Repeats them where an answer was lost: a script must bear that.
         Raises HomeUnreachable when the deadline has passed, or the server refuses.
         """
-        replies: list[Any] = await self._insist(lambda: self._run_once(calls))
-        return replies
+        if self._working is None:
+            self._working = asyncio.create_task(self._work())
+        order = _Order(calls, asyncio.get_running_loop().create_future())
+        self._orders.append(order)
+        self._has_orders.set()
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                return await order.answer
+        except TimeoutError:
+            raise self._unreachable(f"is not reached: {self._failure}") from None
 
     async def close(self) -> None:
-        """Close all connections of calls."""
+        """Close the connection. What is still called ends at its deadline."""
+        if self._working is not None:
+            await stop(self._working)
         await self._client.aclose()
         await self._pool.disconnect()
 
-    async def _insist(self, step: Callable[[], Any]) -> Any:
-        """Repeat a step until it succeeds or the deadline passes."""
-        attempts = 0
-        failure: Exception = TimeoutError("no answer")
-        try:
-            async with asyncio.timeout(self._deadline_s):
-                while True:
-                    try:
-                        return await step()
-                    except faults.AuthenticationError:
-                        raise
-                    except _PASSING as error:
-                        failure = error
-                    attempts += 1
-                    await asyncio.sleep(backoff_s(attempts))
-        except TimeoutError:
-            raise HomeUnreachable(f"{self.address} is not reached: {failure}") from None
-        except faults.RedisError as error:
-            raise HomeUnreachable(f"{self.address} refuses: {error}") from None
+    async def _work(self) -> None:
+        """Carry out the orders, for ever."""
+        failures = 0
+        while True:
+            await self._has_orders.wait()
+            batch = self._take_batch()
+            try:
+                replies = await self._send([call for order in batch for call in order.calls])
+            except faults.AuthenticationError as error:
+                self._refuse(batch, error)
+            except _PASSING as error:
+                self._failure = error
+                self._orders.extendleft(reversed(batch))
+                failures += 1
+                await asyncio.sleep(min(backoff_s(failures), self._deadline_s / 4))
+            except faults.RedisError as error:
+                self._refuse(batch, error)
+            else:
+                failures = 0
+                self._answer(batch, replies)
+            if not self._orders:
+                self._has_orders.clear()
 
-    async def _run_once(self, calls: Sequence[Call]) -> list[Any]:
-        replies = await self._send(calls)
+    def _take_batch(self) -> list[_Order]:
+        """Take the next orders that somebody still waits for."""
+        batch: list[_Order] = []
+        calls = 0
+        while self._orders and calls < _CALLS_AT_ONCE:
+            order = self._orders.popleft()
+            if not order.answer.done():
+                batch.append(order)
+                calls += len(order.calls)
+        return batch
+
+    def _answer(self, batch: Sequence[_Order], replies: Sequence[Any]) -> None:
+        start = 0
+        for order in batch:
+            answers = list(replies[start : start + len(order.calls)])
+            start += len(order.calls)
+            refusal = next((one for one in answers if isinstance(one, faults.RedisError)), None)
+            if refusal is not None:
+                self._refuse([order], refusal)
+            elif not order.answer.done():
+                order.answer.set_result(answers)
+
+    def _refuse(self, batch: Sequence[_Order], error: Exception) -> None:
+        for order in batch:
+            if not order.answer.done():
+                order.answer.set_exception(self._unreachable(f"refuses: {error}"))
+
+    def _unreachable(self, why: str) -> HomeUnreachable:
+        return HomeUnreachable(f"{self.address} {why}")
+
+    async def _send(self, calls: Sequence[Call]) -> list[Any]:
+        """Return the replies, errors among them. Raises where they may be others in a moment."""
+        replies = await self._send_once(calls)
         if any(isinstance(reply, faults.NoScriptError) for reply in replies):
             for script in redis_scripts.ALL:
                 await self._client.script_load(script.text)
-            replies = await self._send(calls)
+            replies = await self._send_once(calls)
         for reply in replies:
-            if isinstance(reply, faults.ResponseError):
+            if isinstance(reply, _PASSING):
                 raise reply
         return replies
 
-    async def _send(self, calls: Sequence[Call]) -> list[Any]:
+    async def _send_once(self, calls: Sequence[Call]) -> list[Any]:
         async with self._client.pipeline(transaction=False) as pipeline:
             for call in calls:
                 pipeline.execute_command(

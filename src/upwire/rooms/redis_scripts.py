@@ -15,9 +15,8 @@ from typing import Final
 _UNUSED_MS: Final = 600_000
 _USED_MS: Final = 86_400_000
 
-# The same question decides for publishers and subscribers: Redis 7 brought both the sharded
-# channels and this field.
-HAS_SHARDED_CHANNELS: Final = "return redis.REDIS_VERSION_NUM and 1 or 0"
+# How long members that have expired wait for somebody to notice.
+_FORGET_MS: Final = 3_600_000
 
 _TELL: Final = """
 local function tell(channel, message)
@@ -54,7 +53,9 @@ end
 """
 )
 
-_EXPIRE_MEMBERS: Final = """
+_EXPIRE_MEMBERS: Final = (
+    f"local FORGET_MS = {_FORGET_MS}"
+    + """
 local members, expiry, channel = KEYS[1], KEYS[2], ARGV[1]
 local now = now_ms()
 local function take_out(id)
@@ -67,6 +68,7 @@ local function expire_members()
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', expiry, '-inf', now)) do take_out(id) end
 end
 """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,9 @@ def _script(*parts: str) -> Script:
     text = "".join(parts)
     return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
 
+
+# Redis 7 brought both the sharded channels and the field by which `tell` knows it.
+HAS_SHARDED_CHANNELS: Final = _script("return redis.REDIS_VERSION_NUM and 1 or 0")
 
 # KEYS: meta, log, once (the idempotency key).
 # ARGV: an epoch should it be needed, what the caller has seen (epoch, offset), channel, octets,
@@ -153,8 +158,9 @@ for i = 4, #ARGV, 2 do
   if is_new or tell_all then tell(channel, 'j' .. record) end
 end
 expire_members()
-redis.call('PEXPIRE', members, 2 * ttl_ms)
-redis.call('PEXPIRE', expiry, 2 * ttl_ms)
+local until_forgotten_ms = ttl_ms + FORGET_MS
+redis.call('PEXPIRE', members, until_forgotten_ms)
+redis.call('PEXPIRE', expiry, until_forgotten_ms)
 local life_ms = redis.call('HGET', KEYS[3], 'life')
 if life_ms then redis.call('PEXPIRE', KEYS[3], life_ms) end
 """,
@@ -179,4 +185,4 @@ return redis.call('HVALS', members)
 """,
 )
 
-ALL: Final = (PUBLISH, READ, ENTER, LEAVE, PRESENCE)
+ALL: Final = (HAS_SHARDED_CHANNELS, PUBLISH, READ, ENTER, LEAVE, PRESENCE)
