@@ -20,6 +20,7 @@ from upwire.conf.variables import Lookup
 from upwire.errors import StreamError
 from upwire.net.relay import Cause, Relay, RelayEnd, RelayOptions, Side
 from upwire.net.stream import Keeper, Stream
+from upwire.proxy.access_log import AccessLogger
 from upwire.proxy.cycle import Cycle, TunnelOptions
 from upwire.proxy.error_log import describe_error
 from upwire.proxy.request import ClientFacts, Request, UpstreamTry
@@ -121,8 +122,8 @@ class Tunnel:
     def _write_line(self) -> None:
         """Write the line of the access log."""
         if self._line is not None:
-            lookup = self._line.end(self._cycle, self.totals())
-            failure = self._cycle.access_logger(self._settings).write(lookup)
+            logger = self._cycle.access_logger(self._settings)
+            failure = logger.write(self._line.end(logger, self._cycle, self.totals()))
             if failure is not None:
                 self._log("crit", f'open() "{failure.filename}" failed ({failure.strerror})')
 
@@ -167,17 +168,18 @@ class Tunnel:
 class _Line:
     """What a tunnel's line of the access log takes, while the tunnel is open.
 
-    values: those of the log's variables at the tunnel's start. head_octets: of the 101.
+    values: those of the log's `_steady()` variables, at the tunnel's start. head_octets: of the
+    101.
     """
 
-    values: dict[str, str | None]
+    values: tuple[str | None, ...]
     client: ClientFacts
     server: Server
     started_s: float
     head_octets: int
     tries: list[UpstreamTry]
 
-    def end(self, cycle: Cycle, totals: tuple[int, int, int, int]) -> Lookup:
+    def end(self, logger: AccessLogger, cycle: Cycle, totals: tuple[int, int, int, int]) -> Lookup:
         """Return the variables, those that have changed since as they are now."""
         _, from_octets, _, to_octets = totals
         request = Request(cycle, self.client, None, self.server, look_up)
@@ -190,7 +192,8 @@ class _Line:
         attempt.received_octets += to_octets
         attempt.response_octets += to_octets
         attempt.end(cycle.clock())
-        return lambda name: look_up(request, name) if name in CHANGING else self.values.get(name)
+        values = dict(zip(_steady(logger), self.values, strict=True))
+        return lambda name: look_up(request, name) if name in CHANGING else values.get(name)
 
 
 def _describe_request(request: Request) -> str:
@@ -207,13 +210,18 @@ def _keep_line(request: Request) -> _Line | None:
     if not logger.is_on:
         return None
     return _Line(
-        {name: request.lookup(name) for name in logger.variables if name not in CHANGING},
+        tuple(request.lookup(name) for name in _steady(logger)),
         request.client,
         request.server,
         request.started_s,
         request.reply.head_octets,
         request.tries,
     )
+
+
+def _steady(logger: AccessLogger) -> list[str]:
+    """Return the names of a log's variables that no tunnel changes, always in one order."""
+    return sorted(logger.variables - CHANGING)
 
 
 @lru_cache
