@@ -62,7 +62,7 @@ reload-test: $(VENV)/.dev $(VENV)/.package
 
 rooms-test: $(VENV)/.dev $(VENV)/.package
 	PYTHONPATH= UPWIRE_JOINS=1000000 \
-	  $(BIN)/python -m pytest tests/rooms/test_rooms.py -k many_joins --timeout 900 $(ARGS)
+	  $(BIN)/python -m pytest tests/rooms/test_node.py -k many_joins --timeout 900 $(ARGS)
 
 bench: $(VENV)/.dev $(VENV)/.package
 	PYTHONPATH= $(BIN)/python -m bench $(ARGS)

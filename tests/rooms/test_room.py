@@ -64,8 +64,8 @@ def test_what_is_published_comes_to_all_members() -> None:
                 (b"\x00", "k", bob.ws.id),
                 ("again", "", ann.ws.id),
             ]
-        assert not rooms._local
-        assert not rooms._joins
+        assert not rooms._node._local
+        assert not rooms._node._joins
         await rooms.close()
 
     run(main())
@@ -168,7 +168,7 @@ def test_a_room_is_entered_once() -> None:
         await room.leave()
         async with rooms.join("lobby", guest.ws):
             pass
-        assert not rooms._local
+        assert not rooms._node._local
         await rooms.close()
 
     run(main())
@@ -194,7 +194,7 @@ def test_permissions_are_asked_for_each_action() -> None:
                 await call()
         allowed.remove(Action.JOIN)
         assert await refused(rooms.join("lobby", guest.ws).enter()) == "permission"
-        assert not rooms._local
+        assert not rooms._node._local
         await rooms.close()
 
     run(main())
@@ -208,8 +208,8 @@ def test_a_permission_that_fails_lets_nobody_in() -> None:
         rooms = Rooms(may=may)
         with pytest.raises(KeyError):
             await rooms.join("lobby", Guest().ws).enter()
-        assert not rooms._local
-        assert not rooms._joins
+        assert not rooms._node._local
+        assert not rooms._node._joins
         await rooms.close()
 
     run(main())
@@ -247,7 +247,7 @@ def test_a_websocket_that_is_closed_joins_nothing() -> None:
         await late.vanish()
         gate.set()
         assert await refused(entering) == "closed"
-        assert not rooms._local
+        assert not rooms._node._local
         assert await rooms.presence("lobby") == {}
         await rooms.close()
 
@@ -271,9 +271,9 @@ def test_entering_that_is_cut_off_leaves_nothing(call: str, fails: bool) -> None
         entering.cancel()
         with pytest.raises(asyncio.CancelledError):
             await entering
-        assert not rooms._local
-        assert not rooms._joins
-        assert not rooms._leaving
+        assert not rooms._node._local
+        assert not rooms._node._joins
+        assert not rooms._node._leaving
         home.hold(call).set()
         if fails:
             home.fail(call, None)
@@ -293,8 +293,8 @@ def test_entering_fails_with_its_home(call: str) -> None:
         home.fail(call, HomeUnreachable("no"))
         with pytest.raises(HomeUnreachable):
             await rooms.join("lobby", guest.ws, since=Position("e", 0)).enter()
-        assert not rooms._local
-        assert not rooms._joins
+        assert not rooms._node._local
+        assert not rooms._node._joins
         home.fail(call, None)
         async with rooms.join("lobby", guest.ws):
             pass
@@ -315,7 +315,7 @@ def test_who_leaves_while_it_enters_is_gone(ends: bool) -> None:
         await (rooms.close() if ends else room.leave())
         gate.set()
         assert await refused(entering) == "closed"
-        assert not rooms._joins
+        assert not rooms._node._joins
         assert await home.presence("lobby") == {}
         await rooms.close()
 
@@ -336,11 +336,11 @@ def test_leaving_that_is_cancelled_goes_on(call: str) -> None:
         with pytest.raises(asyncio.CancelledError):
             await leaving
         await room.leave()
-        assert rooms._leaving
+        assert rooms._node._leaving
         gate.set()
         await settle()
-        assert not rooms._leaving
-        assert not rooms._local
+        assert not rooms._node._leaving
+        assert not rooms._node._local
         assert await rooms.presence("lobby") == {}
         await rooms.close()
 

@@ -6,7 +6,7 @@ import asyncio
 import enum
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from upwire.errors import RoomRefused
 from upwire.net.websocket import WebSocket
@@ -15,11 +15,9 @@ from upwire.rooms.events import Encoder
 from upwire.rooms.home import History, Info, Position, Publication
 from upwire.rooms.limits import Allowance
 from upwire.rooms.local_room import LocalRoom
+from upwire.rooms.node import Node
 from upwire.rooms.permissions import Action
 from upwire.wire.websocket import State
-
-if TYPE_CHECKING:
-    from upwire.rooms.rooms import Rooms
 
 
 class _Stage(enum.Enum):
@@ -42,7 +40,7 @@ class Room:
 
     def __init__(
         self,
-        rooms: Rooms,
+        node: Node,
         name: str,
         ws: WebSocket,
         *,
@@ -55,7 +53,7 @@ class Room:
         self.ws = ws
         self.recovered: bool | None = None
         self.position = Position("", 0)
-        self._rooms = rooms
+        self._node = node
         self._member = Member(ws, info, encode, on_lost)
         self._since = since
         self._local: LocalRoom | None = None
@@ -95,7 +93,7 @@ class Room:
         self._stage = _Stage.ENTERING
         try:
             self._check_open()
-            self._local = await self._rooms._begin_join(self.name, self.ws, self.info)
+            self._local = await self._node.begin_join(self.name, self.ws, self.info)
             await self._local.subscribe()
             await self._be_admitted(self._local)
             self._check_open()
@@ -117,7 +115,7 @@ class Room:
         local, self._local = self._local, None
         if local is not None:
             was_member = local.dismiss(self._member)
-            await asyncio.shield(self._rooms._end_join(local, self.ws, was_member=was_member))
+            await asyncio.shield(self._node.end_join(local, self.ws, was_member=was_member))
 
     async def publish(
         self, data: str | bytes, *, key: str = "", idempotency_key: str = ""
@@ -130,42 +128,40 @@ class Room:
         Raises RoomRefused, HomeUnreachable, and what the permission callback raises.
         """
         local = self._check_inside()
-        await self._rooms._check_permission(Action.PUBLISH, self.name, self.ws, self.info)
+        await self._node.check_permission(Action.PUBLISH, self.name, self.ws, self.info)
         self._check_rate(local)
         publication = Publication(data, key, self._member.id)
-        return await self._rooms._publish(
-            self.name, local.limits, publication, idempotency_key=idempotency_key
-        )
+        return await self._node.publish(self.name, publication, idempotency_key=idempotency_key)
 
     async def update(self, info: Info) -> None:
         """Show another info from now on; the others are told as if the member had just joined."""
         self._check_inside()
         self._member.info = info
-        await self._rooms._home.enter(self.name, self._member.id, info)
+        await self._node.home.enter(self.name, self._member.id, info)
 
     async def presence(self) -> Mapping[str, Info]:
         """Return the members of all nodes by their ids."""
         self._check_inside()
-        await self._rooms._check_permission(Action.PRESENCE, self.name, self.ws, self.info)
-        return await self._rooms.presence(self.name)
+        await self._node.check_permission(Action.PRESENCE, self.name, self.ws, self.info)
+        return await self._node.presence(self.name)
 
     async def history(self, limit: int | None = None, *, since: Position | None = None) -> History:
         """Return what is kept: the latest `limit`, or the first `limit` behind `since`."""
         self._check_inside()
-        await self._rooms._check_permission(Action.HISTORY, self.name, self.ws, self.info)
-        return await self._rooms.history(self.name, limit, since=since)
+        await self._node.check_permission(Action.HISTORY, self.name, self.ws, self.info)
+        return await self._node.history(self.name, limit, since)
 
     async def _be_admitted(self, local: LocalRoom) -> None:
         local.admit(self._member)
         self.position = local.position
         if self._since is not None:
-            history = await self._rooms._read_missed(local, self._since)
+            history = await self._node.read_missed(local, self._since)
             self.recovered = history.is_complete
             self.position = self._since if history.is_complete else history.position
             local.recover(self._member, history)
-        await self._rooms._home.enter(self.name, self._member.id, self.info)
+        await self._node.home.enter(self.name, self._member.id, self.info)
         if not local.has(self.ws):
-            await self._rooms._home.leave(self.name, self._member.id)
+            await self._node.home.leave(self.name, self._member.id)
             raise RoomRefused("it was left before it was entered", reason="closed")
 
     def _check_open(self) -> None:

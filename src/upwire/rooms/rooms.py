@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from types import TracebackType
 from typing import Self
 
-from upwire.errors import LocalProtocolError, RoomRefused
 from upwire.net.websocket import WebSocket
 from upwire.rooms.events import Encoder
 from upwire.rooms.home import History, Home, Info, Position, Publication
-from upwire.rooms.limits import RoomLimits, check_message, check_name
-from upwire.rooms.local_room import LocalRoom
+from upwire.rooms.limits import RoomLimits
 from upwire.rooms.memory import MemoryHome
-from upwire.rooms.metrics import Counters, RoomsMetrics
-from upwire.rooms.permissions import Action, May, check_permission
+from upwire.rooms.metrics import RoomsMetrics
+from upwire.rooms.node import LimitsOf, Node
+from upwire.rooms.permissions import May
 from upwire.rooms.room import Room
-
-LimitsOf = Callable[[str], RoomLimits]
-"""Returns the limits of the room with that name; is asked when a node begins to use it."""
 
 
 class Rooms:
@@ -44,17 +38,12 @@ class Rooms:
         rooms_per_member: how many one WebSocket may be in; None: any number.
         may: is asked what a member may do; by default everything.
         """
-        self._home: Home = MemoryHome() if home is None else home
-        self._limits = limits or RoomLimits()
-        self._rooms_per_member = rooms_per_member
-        self._may = may
-        self._counters = Counters()
-        self._local: dict[str, LocalRoom] = {}
-        self._joins: dict[WebSocket, int] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
-        self._opening = asyncio.Lock()
-        self._is_open = False
-        self._is_closed = False
+        self._node = Node(
+            MemoryHome() if home is None else home,
+            limits=limits or RoomLimits(),
+            rooms_per_member=rooms_per_member,
+            may=may,
+        )
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -73,21 +62,11 @@ class Rooms:
 
         Raises RoomRefused once closed, and HomeUnreachable.
         """
-        if not self._is_open or self._is_closed:
-            async with self._opening:
-                await self._open_home()
+        await self._node.open()
 
     async def close(self) -> None:
         """Leave all rooms, whose members stay connected; nothing can be joined any more."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        for local in self._local.values():
-            local.dismiss_all()
-        self._local.clear()
-        await asyncio.gather(*self._leaving, return_exceptions=True)
-        async with self._opening:
-            await self._home.close()
+        await self._node.close()
 
     def join(
         self,
@@ -108,114 +87,28 @@ class Rooms:
         nothing else does.
         on_lost: is called with how many messages the member does not get, since it is slow.
         """
-        return Room(self, name, ws, info=info or {}, since=since, encode=encode, on_lost=on_lost)
+        return Room(
+            self._node, name, ws, info=info or {}, since=since, encode=encode, on_lost=on_lost
+        )
 
     async def publish(
         self, name: str, data: str | bytes, *, key: str = "", idempotency_key: str = ""
     ) -> Position:
         """Publish to a room as nobody in particular; see `Room.publish()`."""
-        check_name(name)
-        limits = self._limits_of(name)
-        return await self._publish(
-            name, limits, Publication(data, key), idempotency_key=idempotency_key
+        return await self._node.publish(
+            name, Publication(data, key), idempotency_key=idempotency_key
         )
 
     async def presence(self, name: str) -> Mapping[str, Info]:
         """Return the members of all nodes by their ids."""
-        check_name(name)
-        await self.open()
-        return await self._home.presence(name)
+        return await self._node.presence(name)
 
     async def history(
         self, name: str, limit: int | None = None, *, since: Position | None = None
     ) -> History:
         """Return what is kept: the latest `limit`, or the first `limit` behind `since`."""
-        check_name(name)
-        if limit is not None and limit < 0:
-            raise LocalProtocolError(f"limit must be 0 or more, not {limit}")
-        await self.open()
-        return await self._home.history(name, since=since, limit=limit)
+        return await self._node.history(name, limit, since)
 
     def metrics(self) -> RoomsMetrics:
         """Return how this node's rooms do."""
-        outboxes = [len(box) for local in self._local.values() for box in local.outboxes()]
-        return RoomsMetrics(
-            rooms=len(self._local),
-            members=sum(len(local) for local in self._local.values()),
-            slow_members=len(outboxes),
-            waiting_messages=sum(outboxes),
-            **asdict(self._counters),
-        )
-
-    async def _open_home(self) -> None:
-        if self._is_closed:
-            raise RoomRefused("the rooms are closed", reason="closed")
-        if not self._is_open:
-            await self._home.open()
-            self._is_open = True
-
-    # What a Room asks for
-
-    async def _check_permission(self, action: Action, name: str, ws: WebSocket, info: Info) -> None:
-        await check_permission(self._may, action, name, ws, info)
-
-    async def _begin_join(self, name: str, ws: WebSocket, info: Info) -> LocalRoom:
-        """Return the room, held until `_end_join()`."""
-        check_name(name)
-        await self._check_permission(Action.JOIN, name, ws, info)
-        await self.open()
-        joined = self._joins.get(ws, 0)
-        if self._rooms_per_member is not None and joined >= self._rooms_per_member:
-            raise RoomRefused(f"already in {joined} rooms", reason="limit")
-        local = self._local.get(name)
-        if local is None:
-            local = LocalRoom(name, self._home, self._limits_of(name), self._counters)
-            self._local[name] = local
-        local.holders += 1
-        self._joins[ws] = joined + 1
-        return local
-
-    def _end_join(self, local: LocalRoom, ws: WebSocket, *, was_member: bool) -> asyncio.Task[None]:
-        """Give up what `_begin_join()` gave, in a task that nobody's cancellation ends."""
-        local.holders -= 1
-        self._joins[ws] -= 1
-        if not self._joins[ws]:
-            del self._joins[ws]
-        task = asyncio.get_running_loop().create_task(self._leave(local, ws, was_member))
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
-        return task
-
-    async def _leave(self, local: LocalRoom, ws: WebSocket, was_member: bool) -> None:
-        if self._is_closed:
-            return  # the home leaves all rooms
-        if was_member and not local.has(ws):  # it may be here again
-            await self._home.leave(local.name, ws.id)
-        if await local.unsubscribe_unused() and self._local.get(local.name) is local:
-            del self._local[local.name]
-
-    async def _read_missed(self, local: LocalRoom, since: Position) -> History:
-        limit = local.limits.recovery_messages
-        history = await self._home.history(local.name, since=since, limit=limit)
-        if history.is_complete:
-            self._counters.recovered += 1
-        else:
-            self._counters.not_recovered += 1
-        return history
-
-    async def _publish(
-        self, name: str, limits: RoomLimits, publication: Publication, *, idempotency_key: str
-    ) -> Position:
-        check_message(publication.data, publication.key, limits.message_octets)
-        await self.open()
-        position = await self._home.publish(
-            name, publication, keep=limits.history, idempotency_key=idempotency_key
-        )
-        self._counters.published += 1
-        return position
-
-    def _limits_of(self, name: str) -> RoomLimits:
-        local = self._local.get(name)
-        if local is not None:
-            return local.limits
-        return self._limits if isinstance(self._limits, RoomLimits) else self._limits(name)
+        return self._node.metrics()
