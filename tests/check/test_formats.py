@@ -64,7 +64,10 @@ def test_sarif() -> None:
     assert log["version"] == "2.1.0"
     (run,) = log["runs"]
     assert run["columnKind"] == "unicodeCodePoints"
-    assert run["tool"]["driver"]["rules"] == [{"id": "F01"}, {"id": "upwire"}]
+    assert run["tool"]["driver"]["rules"] == [
+        {"id": "F01", "shortDescription": {"text": "Upgrade and Connection not passed on"}},
+        {"id": "upwire", "shortDescription": {"text": "what could not be judged"}},
+    ]
     first, second, _ = run["results"]
     assert (first["ruleId"], first["level"]) == ("F01", "error")
     assert first["message"]["text"] == "100 %, so\nit: fails\n§7\nx;\ny;"
@@ -76,6 +79,62 @@ def test_sarif() -> None:
     assert (second["ruleId"], second["level"]) == ("upwire", "note")
     (place,) = second["locations"]
     assert place["physicalLocation"]["artifactLocation"] == {"uri": "file:///etc/x"}
+
+
+# Of the schema of SARIF 2.1.0 (OASIS, sarif-schema-2.1.0.json) the objects that we write: each
+# property with its type, those that must be there with "!".
+SHAPES: dict[str, dict[str, object]] = {
+    "log": {"$schema": str, "version!": {"2.1.0"}, "runs!": ["run"]},
+    "run": {"tool!": "tool", "columnKind": {"unicodeCodePoints"}, "results": ["result"]},
+    "tool": {"driver!": "driver"},
+    "driver": {"name!": str, "version": str, "rules": ["rule"]},
+    "rule": {"id!": str, "shortDescription": "message"},
+    "message": {"text!": str},
+    "result": {
+        "ruleId": str,
+        "level": {"none", "note", "warning", "error"},
+        "message!": "message",
+        "locations": ["location"],
+    },
+    "location": {"physicalLocation": "place"},
+    "place": {"artifactLocation!": "artifact", "region": "region"},
+    "artifact": {"uri": str},
+    "region": {"startLine": int, "startColumn": int, "endColumn": int},
+}
+
+
+def check_shape(value: object, shape: object) -> None:
+    """Fail where a value is not as SHAPES has it; all numbers of SARIF begin with 1."""
+    if isinstance(shape, list):
+        assert isinstance(value, list)
+        for one in value:
+            check_shape(one, shape[0])
+    elif isinstance(shape, str):
+        assert isinstance(value, dict)
+        properties = {name.removesuffix("!"): kind for name, kind in SHAPES[shape].items()}
+        assert value.keys() <= properties.keys()
+        assert {name[:-1] for name in SHAPES[shape] if name.endswith("!")} <= value.keys()
+        for name, one in value.items():
+            check_shape(one, properties[name])
+    elif isinstance(shape, set):
+        assert value in shape
+    elif shape is int:
+        assert isinstance(value, int)
+        assert value >= 1
+    else:
+        assert isinstance(value, str)
+
+
+def test_sarif_is_as_its_schema_wants_it() -> None:
+    verdicts = [verdict(severity) for severity in Severity] + [verdict(fault="")]
+    judged = judge_text("\xef\xbb\xbf server {\n location /ws { proxy_pass http://b; }\n")
+    log = json.loads(to_sarif([*verdicts, judged]))
+    check_shape(log, "log")
+    results = log["runs"][0]["results"]
+    assert len(results) > len(verdicts)
+    for result in results:
+        region = result["locations"][0]["physicalLocation"]["region"]
+        assert region["endColumn"] >= region["startColumn"]
 
 
 def test_what_is_between_note_and_error_is_a_warning() -> None:

@@ -11,6 +11,7 @@ from upwire.check.report import line_of, show_text
 from upwire.check.target import show_version
 from upwire.check.verdict import Verdict
 from upwire.conf.audit import Edit, Finding, Severity
+from upwire.conf.audit.faults import FAULTS
 from upwire.version import __version__
 
 Value = str | int | None | Sequence["Value"] | Mapping[str, "Value"]
@@ -30,7 +31,7 @@ def to_json(verdicts: Sequence[Verdict]) -> str:
 def to_sarif(verdicts: Sequence[Verdict]) -> str:
     """Return one run of SARIF 2.1.0 (OASIS), columns counted in code points."""
     found = [(one, verdict.reading.sources) for verdict in verdicts for one in verdict.findings]
-    rules: list[Value] = [{"id": rule} for rule in sorted({_rule(one) for one, _ in found})]
+    rules = [_sarif_rule(rule) for rule in sorted({_rule(one) for one, _ in found})]
     driver: Value = {"name": "upwire check", "version": __version__, "rules": rules}
     run: Value = {
         "tool": {"driver": driver},
@@ -92,6 +93,11 @@ def _edit_object(edit: Edit) -> Value:
         "replaces_word": edit.replaces_word,
         "text": edit.text,
     }
+
+
+def _sarif_rule(rule: str) -> Value:
+    title = FAULTS[rule].title if rule in FAULTS else "what could not be judged"
+    return {"id": rule, "shortDescription": {"text": title}}
 
 
 def _sarif_result(finding: Finding, sources: Mapping[str, str]) -> Value:

@@ -16,8 +16,7 @@ class Fault:
     reason: str = ""
 
 
-_ON_THE_WIRE = "it does not stand in the file"
-_ELSEWHERE = "it stands in the application or on the way, not in nginx's file"
+_ON_THE_WIRE = "nginx does so whatever the file says"
 
 _ROWS = (
     Fault("F01", "Upgrade and Connection not passed on", "400, 404 or 426, or a page"),
@@ -34,11 +33,17 @@ _ROWS = (
         "F11",
         "nginx checks no handshake",
         "odd clients get through",
-        "it holds for every location that passes Upgrade on; F12 says where it matters",
+        "it holds for every location that passes Upgrade on, and a right backend refuses odd "
+        "handshakes itself; F12 says where it matters",
     ),
     Fault("F12", "other protocols than WebSocket passed on", "rules of other locations bypassed"),
     Fault("F13", "Sec-WebSocket-* changed", "400, or subprotocols and compression lost"),
-    Fault("F14", "names with underscores dropped", "a field vanishes", _ELSEWHERE),
+    Fault(
+        "F14",
+        "names with underscores dropped",
+        "a field vanishes",
+        "the names that clients send are not in the file: $http_x_token reads X-Token and X_Token",
+    ),
     Fault("F20", "idle timeout of a minute", "1006 after exactly 60 s without traffic"),
     Fault("F21", "which traffic counts", "pings of either side keep a tunnel", _ON_THE_WIRE),
     Fault("F22", "timeout in a block that does not answer", "1006 after 60 s all the same"),
@@ -47,14 +52,14 @@ _ROWS = (
     Fault("F25", "no worker_shutdown_timeout", "old workers stay for days after a reload"),
     Fault("F26", "short worker_shutdown_timeout", "all clients reconnect after each reload"),
     Fault("F27", "no half-close", "1006 where a client ends its side first", _ON_THE_WIRE),
-    Fault("F28", "idle limits of hops in front", "1006 after 60 to 600 s, or silence", _ELSEWHERE),
+    Fault("F28", "idle limits of hops in front", "1006 after 60 to 600 s, or silence"),
     Fault("F30", "slashes of location and proxy_pass", "404 upstream"),
     Fault("F31", "redirect to the path with a slash", "1006, unexpected response code 301"),
     Fault(
         "F32",
         "redirect from http to https",
         "ws:// gets 301",
-        "every good site does so; the mend is wss:// in the client",
+        "every good site does so, and the client that asks ws:// is not in the file; it asks wss://",
     ),
     Fault("F33", "a regular expression goes before the prefix", "404 from another location"),
     Fault("F34", "another server block answers", "404, 301, or the wrong certificate"),
@@ -89,7 +94,13 @@ _ROWS = (
     Fault("F61", "big cookies", "400 Request Header Or Cookie Too Large"),
     Fault("F62", "a big 101", "502"),
     Fault("F63", "error pages in front of the reason", "a page in place of 400 or 426"),
-    Fault("F64", "SELinux", "502, `13: Permission denied` in the log", _ELSEWHERE),
+    Fault(
+        "F64",
+        "SELinux",
+        "502, `13: Permission denied` in the log",
+        "the policy is the system's: the same file works with httpd_can_network_connect and fails "
+        "without",
+    ),
     Fault("F70", "worker_connections", "500 for the next client"),
     Fault("F71", "descriptors", "accepting stops"),
     Fault("F72", "ports to one address", "502 at about 28,000 tunnels"),
@@ -101,12 +112,11 @@ _ROWS = (
     Fault("F78", "a cache in front of handshakes", "old errors answered to right handshakes"),
     Fault("F79", "proxy_cache_lock", "handshakes half a second apart"),
     Fault("F80", "TLS to the backend", "400, 502, or another site's answer"),
-    Fault("F81", "HTTP/2 and HTTP/3 only", "no handshake", "ALPN of a client is not in the file"),
+    Fault("F81", "HTTP/2 and HTTP/3 only", "no handshake"),
     Fault(
         "F82",
         "UNIX-domain sockets",
         "502, `2: No such file` or `13: Permission denied` in the log",
-        "who may open the socket stands in the file system",
     ),
     Fault("F83", "stream in front", "one address for all clients"),
     Fault("F84", "add_header without always", "the field is missing in the 101"),

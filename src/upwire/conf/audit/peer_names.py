@@ -1,7 +1,8 @@
-"""Faults of the names that upstream servers are known by: F40, F41."""
+"""Faults of the names that upstream servers are known by: F40, F41, F82."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from upwire.conf.audit.edits import replace_argument
@@ -12,11 +13,12 @@ from upwire.conf.syntax import Directive
 from upwire.conf.values import is_ipv4
 
 _NOTE = Severity.NOTE
+_TEMPORARY_SOCKET = re.compile(r"(?:https?://)?unix:/(?:var/)?tmp/")
 _FIXED_NAMES = (".svc", ".cluster.local")  # of Kubernetes' services, whose addresses stay
 
 
 def check_names(site: Site) -> Iterator[Finding]:
-    """F40, F41: a backend's name is resolved once, or to two addresses."""
+    """F40, F41, F82: a name is resolved once, or to two addresses, or is a socket of /tmp."""
     seen: set[int] = set()
     for place in site.websockets:
         upstream = site.upstream_of(place)
@@ -26,7 +28,9 @@ def check_names(site: Site) -> Iterator[Finding]:
                 continue
             seen.add(id(at))
             host = _host(at)
-            if host == "localhost":
+            if _TEMPORARY_SOCKET.match(at.args[0]):
+                yield _temporary_socket(at)
+            elif host == "localhost":
                 yield _localhost(at)
             elif _is_name(host) and "resolve" not in at.args and _is_shown(site, at, host):
                 yield _resolved_once(at, host)
@@ -67,6 +71,20 @@ def _localhost(at: Directive) -> Finding:
         (),
         at.args[0].replace("localhost", "127.0.0.1"),
         replace_argument(at, 0, at.args[0].replace("localhost", "127.0.0.1")),
+    )
+
+
+def _temporary_socket(at: Directive) -> Finding:
+    return Finding(
+        "F82",
+        _NOTE,
+        at.position,
+        octets_of(at),
+        "the socket is in a folder for temporary files",
+        "where systemd gives nginx or the application a /tmp of its own (PrivateTmp) nginx does "
+        "not find it: 502, `2: No such file or directory` in the log",
+        (),
+        "a folder below /run, which both may enter",
     )
 
 

@@ -39,6 +39,29 @@ def check_names(site: Site) -> Iterator[Finding]:
             break
 
 
+def check_http3_only(site: Site) -> Iterator[Finding]:
+    """F81: a server that speaks HTTP/3 alone, where no handshake of RFC 6455 can be."""
+    told: set[Level] = set()
+    for place in site.websockets:
+        server = place.server
+        listens = server.own("listen") if server is not None else ()
+        if server is None or server in told or server.has_gap or not listens:
+            continue
+        if not all("quic" in line.args for line in listens):
+            continue
+        told.add(server)
+        yield Finding(
+            "F81",
+            Severity.ERROR,
+            listens[0].position,
+            octets_of(listens[0]),
+            "this server speaks HTTP/3 only",
+            "nginx has no WebSocket over HTTP/3 (RFC 9220), and nobody answers over TCP",
+            (),
+            f"listen {listens[0].args[0]} ssl;  # beside it",
+        )
+
+
 def _passes_on(site: Site, server: Directive) -> bool:
     return any(
         place.server is not None and place.server.directive is server for place in site.websockets
@@ -57,4 +80,4 @@ def _names(server: Level) -> Iterator[tuple[str, Directive]]:
                 yield name.lower(), line
 
 
-RULES = (check_names,)
+RULES = (check_names, check_http3_only)

@@ -1,4 +1,4 @@
-"""Faults of time: what ends an idle tunnel, and what a reload does to it. F20 to F26."""
+"""Faults of time: what ends an idle tunnel, and what a reload does to it. F20 to F28."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _WARNING, _NOTE = Severity.WARNING, Severity.NOTE
 _SHORT_S = 75.0  # a client that pings once a minute is cut by less
 _CONNECT_MAX_S = 75.0  # the system gives up then
 _LONG_S = 3600.0
+_CLOUDFLARE_S = 100.0
 _DRAIN_S = 300.0
 _READ = "proxy_read_timeout"
 
@@ -163,6 +164,32 @@ def check_days(site: Site) -> Iterator[Finding]:
         )
 
 
+def check_hop_in_front(site: Site) -> Iterator[Finding]:
+    """F28: a hop in front gives up sooner than nginx, and the file says which it is."""
+    for place in site.websockets:
+        sign = _sign_of_cloudflare(place)
+        at = place.one(_READ)
+        if sign is None or at is None or place.time_s(_READ) <= _CLOUDFLARE_S:
+            continue
+        yield Finding(
+            "F28",
+            _NOTE,
+            at.position,
+            octets_of(at),
+            f"Cloudflare cuts a silent tunnel after {_CLOUDFLARE_S:g} s, whatever stands here",
+            "the client sees 1006 after that time without traffic",
+            (f"{show(sign.position)}: clients come through Cloudflare",),
+            "let the application ping every 25 s",
+        )
+
+
+def _sign_of_cloudflare(place: Place) -> Directive | None:
+    """Return the line that takes the client's address from a field of Cloudflare's."""
+    lines = [*place.effective("real_ip_header"), *place.effective("proxy_set_header")]
+    words = ("cf-connecting-ip", "$http_cf_connecting_ip")
+    return next((line for line in lines if line.args and line.args[-1].lower() in words), None)
+
+
 def check_reload(site: Site) -> Iterator[Finding]:
     """F25, F26: what a reload does to open tunnels."""
     if site.kind is not Kind.WHOLE or not site.websockets:
@@ -199,4 +226,4 @@ def check_reload(site: Site) -> Iterator[Finding]:
         )
 
 
-RULES = (check_idle, check_connect, check_jump, check_days, check_reload)
+RULES = (check_idle, check_connect, check_jump, check_days, check_hop_in_front, check_reload)
