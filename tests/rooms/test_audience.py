@@ -162,7 +162,7 @@ def test_nothing_waits_for_the_closed() -> None:
         hall.guests[0].ws.begin_close(1000)
         hall.publish(1)
         assert not list(hall.audience.outboxes())
-        assert len(hall.audience) == 1
+        assert len(hall.audience) == 2
         hall.publish(2)
         assert await hall.received() == [[], ["1", "2"]]
 

@@ -160,6 +160,22 @@ def test_members_are_admitted_once_and_up_to_a_limit() -> None:
     run(main())
 
 
+def test_the_closed_leave_after_all_others() -> None:
+    async def main() -> None:
+        node = Node()
+        closed, early = node.admit()
+        _, late = node.admit()
+        await node.room.subscribe()
+        closed.ws.begin_close(1000)
+        await node.publish("to those who are left")
+        assert node.room.dismiss(late)
+        assert node.room.dismiss(early)
+        assert not node.room._audiences
+        await node.home.close()
+
+    run(main())
+
+
 def test_each_gets_what_happens_in_its_way() -> None:
     async def main() -> None:
         node = Node()

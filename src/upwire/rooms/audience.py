@@ -94,12 +94,8 @@ class Audience:
                 pass
         behind = list(self._behind.values())
         if message is not None:
-            late = [self._ready.pop(ws, None) for ws in self._send(message, besides)]
-            for member in late:
-                if member is not None and member.ws.state is State.OPEN:
-                    outbox = self._hold_back(member)
-                    outbox.put(message, key=key, position=position)
-                    outbox.start()
+            for ws in self._send(message, besides):
+                self._fall_behind(ws, message, key, position)
         for member in behind:
             if member.outbox is not None and member.id != besides:
                 member.outbox.put(message, key=key, position=position)
@@ -126,6 +122,20 @@ class Audience:
         refused = send_to_all(ready, message)
         self._counters.delivered += len(ready) - len(refused)
         return refused
+
+    def _fall_behind(
+        self, ws: WebSocket, message: PreparedMessage, key: str, position: Position | None
+    ) -> None:
+        """Let the message wait for a member that cannot take it, unless that one is closed."""
+        member = self._ready.pop(ws, None)
+        if member is None:
+            return  # whoever observes frames has removed it
+        if ws.state is not State.OPEN:
+            self._behind[ws] = member  # and gets nothing until it leaves
+            return
+        outbox = self._hold_back(member)
+        outbox.put(message, key=key, position=position)
+        outbox.start()
 
     def _hold_back(self, member: Member) -> Outbox:
         member.outbox = Outbox(
