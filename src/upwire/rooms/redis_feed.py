@@ -21,6 +21,7 @@ from upwire.rooms.redis_subscription import Subscription
 PING_INTERVAL_S = 5.0
 _ROOMS_AT_ONCE = 64  # read from their logs in one round trip
 
+Command = tuple[str | bytes, ...]
 ReadLogs = Callable[[Sequence[Subscription]], Awaitable[Sequence[History]]]
 
 
@@ -44,7 +45,7 @@ class Feed:
         self._on_connected = on_connected
         self._subscriptions: dict[bytes, Subscription] = {}
         self._unconfirmed: Counter[bytes] = Counter()
-        self._commands: asyncio.Queue[tuple[str | bytes, ...]] = asyncio.Queue()
+        self._commands: asyncio.Queue[Command] | None = None  # while there is a connection
         self._prefix = ""  # "S" for the sharded commands
         self._is_current = False  # all listeners have been told all
         self._failures = 0
@@ -100,9 +101,11 @@ class Feed:
             self._ask("UNSUBSCRIBE", channel)
 
     def _ask(self, command: str, channel: bytes) -> None:
-        if command == "SUBSCRIBE":
-            self._unconfirmed[channel] += 1
-        self._commands.put_nowait((self._prefix + command, channel))
+        """Send a command; the next connection begins with all subscriptions that are left."""
+        if self._commands is not None:
+            if command == "SUBSCRIBE":
+                self._unconfirmed[channel] += 1
+            self._commands.put_nowait((self._prefix + command, channel))
 
     async def _follow(self) -> None:
         """Connect, and again, for ever."""
@@ -123,25 +126,27 @@ class Feed:
         writing: asyncio.Task[None] | None = None
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
-            self._commands = asyncio.Queue()
+            commands: asyncio.Queue[Command] = asyncio.Queue()
+            self._commands = commands
             self._unconfirmed.clear()
             for channel in self._subscriptions:
                 self._ask("SUBSCRIBE", channel)
-            writing = asyncio.create_task(self._write(connection))
+            writing = asyncio.create_task(self._write(connection, commands))
             await self._read(connection)
         finally:
+            self._commands = None
             if writing is not None:
                 await stop(writing)
             await connection.disconnect()
 
-    async def _write(self, connection: Connection) -> None:
+    async def _write(self, connection: Connection, commands: asyncio.Queue[Command]) -> None:
         """Send the commands as they come, and a PING where there are none."""
         with contextlib.suppress(*LOST):  # whoever reads will find it lost
             while True:
-                command: tuple[str | bytes, ...] = ("PING",)
+                command: Command = ("PING",)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(PING_INTERVAL_S):
-                        command = await self._commands.get()
+                        command = await commands.get()
                 await connection.send_command(*command, check_health=False)
 
     async def _read(self, connection: Connection) -> None:

@@ -59,10 +59,8 @@ _EXPIRE_MEMBERS: Final = (
 local members, expiry, channel = KEYS[1], KEYS[2], ARGV[1]
 local now = now_ms()
 local function take_out(id)
-  if redis.call('HDEL', members, id) == 1 then
-    redis.call('ZREM', expiry, id)
-    tell(channel, 'l' .. id)
-  end
+  redis.call('ZREM', expiry, id)
+  if redis.call('HDEL', members, id) == 1 then tell(channel, 'l' .. id) end
 end
 local function expire_members()
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', expiry, '-inf', now)) do take_out(id) end
