@@ -59,8 +59,8 @@ class Newcomers:
 
     def lose(self, stream: Stream) -> None:
         """Take that a connection has gone before its first octets."""
-        if self._due_s.pop(stream, None) is not None:
-            self._on_loss()
+        del self._due_s[stream]
+        self._on_loss()
 
     def _close_silent(self, now_s: float) -> None:
         """Close those that are due by now_s; come again for the next."""
