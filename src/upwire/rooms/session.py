@@ -55,13 +55,11 @@ logger = logging.getLogger("upwire.rooms")
 _T = TypeVar("_T")
 Result = Mapping[str, object]
 
-_CODES = {
+_CODES = {  # of RoomRefused.reason, where the protocol has another word
     "name": "bad_request",
     "permission": "forbidden",
-    "limit": "limit",
     "size": "too_large",
     "rate": "too_fast",
-    "closed": "closed",
     "joined": "already_joined",
 }
 
@@ -369,7 +367,7 @@ def _explain(error: UpwireError, number: int) -> CommandRefused:
         case CommandRefused(code=code, text=text):
             return CommandRefused(code, text, id=number)
         case RoomRefused(reason=reason):
-            return CommandRefused(_CODES[reason], str(error), id=number)
+            return CommandRefused(_CODES.get(reason, reason), str(error), id=number)
     return CommandRefused("unavailable", "the rooms are out of reach", id=number)
 
 
