@@ -263,6 +263,13 @@ def test_a_content_that_is_not_passed_on(tmp_path: Path) -> None:
     assert b"hello" not in heads[0]
 
 
+def test_a_content_that_is_here_goes_with_the_head(tmp_path: Path) -> None:
+    octets = post(b"hello", "Content-Length: 5")
+    act = lambda cycle: visit(cycle, octets)  # noqa: E731 - one word
+    _, heads = run(tmp_path, say(OK), act, "proxy_request_buffering off;")
+    assert heads[0].endswith(b"\r\n\r\nhello")
+
+
 TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig"
 
 

@@ -239,6 +239,16 @@ class Source(HttpClientConnection):
         return self.pieces.pop(0)
 
 
+def test_a_paced_answer_is_sent_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the upstream has given all of it at once."""
+    sleep = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda _: sleep(0))
+    content = b"x" * 2500
+    reply = say(head("200 OK", content=content))
+    answer, _ = ask(tmp_path, reply, directives="proxy_limit_rate 1k;")
+    assert answer.content == content
+
+
 @in_loop
 async def test_reading_keeps_to_a_rate() -> None:
     source = Source([b"x" * 1500, b"y" * 10])

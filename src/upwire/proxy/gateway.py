@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import NamedTuple
@@ -208,27 +207,25 @@ class Gateway:
         self, connection: HttpClientConnection, head: RequestHead, attempt: UpstreamTry
     ) -> None:
         """Send the head and the content; an answer that comes before its end makes that the end."""
-        pieces = self._body.pieces()
-        first = await anext(pieces, b"") if self._body.can_repeat else b""
-        await connection.send_head(head, first)
-        attempt.sent_octets += self._framed_octets(first)
-        rest = asyncio.create_task(self._send_rest(connection, pieces, attempt))
-        answer = asyncio.create_task(connection.read_head(timeout_s=None))
+        # The first step of this task comes before the loop sends a head whose content is at hand.
+        rest = asyncio.create_task(self._send_rest(connection, attempt))
+        tasks: list[asyncio.Task[object]] = [rest]
         try:
-            await asyncio.wait((rest, answer), return_when=asyncio.FIRST_COMPLETED)
+            await connection.send_head(head)
+            answer = asyncio.create_task(connection.read_head(timeout_s=None))
+            tasks.append(answer)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
                 self._early = answer
             if rest.done():
                 rest.result()
         finally:
-            rest.cancel()
-            answer.cancel()
-            await asyncio.gather(rest, answer, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _send_rest(
-        self, connection: HttpClientConnection, pieces: AsyncIterator[bytes], attempt: UpstreamTry
-    ) -> None:
-        async for piece in pieces:
+    async def _send_rest(self, connection: HttpClientConnection, attempt: UpstreamTry) -> None:
+        async for piece in self._body.pieces():
             await connection.send(piece)
             attempt.sent_octets += self._framed_octets(piece)
         await connection.finish()

@@ -100,7 +100,7 @@ async def _pass_content(request: Request, answer: Answer) -> None:
     read: Read = partial(_read, answer, proxy.read_timeout_s, client)
     if is_buffered and (rate := read_octets(proxy.limit_rate, request)):
         read = PacedReader(read, rate, answer.http).read
-    while not answer.http.is_content_complete and (octets := await read()):
+    while octets := await read():
         if not is_buffered:
             await send(request, octets)
             await flush(request)
