@@ -42,6 +42,17 @@ def test_a_fault_without_a_number_has_the_places_of_its_suspects(tmp_path: Path)
     assert nothing.places == ()
 
 
+def test_a_fault_that_no_rule_finds_has_the_only_line_of_its_directive(tmp_path: Path) -> None:
+    line = "proxy_set_header Upgrade $http_upgrade;"
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(SITE.replace("proxy_pass", f"{line}\n        proxy_pass"))
+    note = Finding("F11", Severity.NOTE, "odd handshakes get through")
+    (placed,) = place([note], str(conf), None)
+    assert [(one.line, one.message) for one in placed.places] == [(3, line.rstrip(";"))]
+    conf.write_text(SITE.replace("proxy_pass", f"{line} {line} proxy_pass"))
+    assert place([note], str(conf), None)[0].places == ()
+
+
 def test_a_file_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(LocalProtocolError, match="No such file"):
         place([], str(tmp_path / "none"), None)

@@ -83,6 +83,7 @@ def test_the_answer_alone(status: int, body: bytes, fault: str) -> None:
     [
         ("http://a.test:81/chat/", "F31"),
         ("https://a.test/chat", "F32"),
+        ("https://a.test/login", "F34"),
         ("/login", "F34"),
         ("http://[", "F34"),
         ("\x1b[31m", "F34"),

@@ -31,7 +31,7 @@ BASE = Answer(
 )
 PLACED = Finding("F01", Severity.ERROR, "lost", ("F04",), (Place("F01", "n.conf", 7, "why"),))
 SUSPECTED = Finding("F50", Severity.WARNING, ESCAPE, ("F51",))
-NOTE = Finding("F14", Severity.NOTE, "dropped")
+NOTE = Finding("F14", Severity.NOTE, "dropped", (), (Place("F14", "n.conf", 9, "x"),))
 BARE = Finding("", Severity.NOTE, "between")
 
 
@@ -61,7 +61,7 @@ def test_findings_end_in_a_mend() -> None:
     assert "warning[F50]: \\x1b[2Jgone" in lines
     assert "  it may be as well: F51" in lines
     assert lines[-2:] == [
-        "note[F14]: dropped. use dashes, or underscores_in_headers on;",
+        "note[F14]: dropped (n.conf:9). use dashes, or underscores_in_headers on;",
         "note: between",
     ]
 

@@ -94,6 +94,7 @@ def test_a_right_gateway_has_nothing() -> None:
         ("query", changed("query", drop="X_Upwire_Probe"), "F14", Severity.NOTE),
         ("plain", changed("plain", Upgrade="websocket"), "F06", Severity.WARNING),
         ("plain", changed("plain", Connection="upgrade"), "F05", Severity.NOTE),
+        ("plain", changed("plain", Connection="close"), "F07", Severity.NOTE),
         ("listed", MADE["listed"], "F09", Severity.SECURITY),
         ("h2c", MADE["h2c"], "F12", Severity.NOTE),
         ("evil-origin", changed("evil-origin", Origin="http://a"), "F52", Severity.SECURITY),

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from upwire.conf.model import (
     After,
-    Break,
     Condition,
     Config,
     If,
@@ -132,7 +131,7 @@ class Walk:
                 case SetVariable():
                     self._values[one.name] = one.value.render(self)
                     yield f"  set: ${one.name} is {self._values[one.name]!r}"
-                case Break():
+                case _:  # a Break
                     self._stop()
             if self._is_ended:
                 return

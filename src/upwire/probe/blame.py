@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from upwire.conf.audit import finding as audited
 from upwire.conf.audit.refused import fault_of
 from upwire.conf.directives import Version
 from upwire.conf.model import build
-from upwire.conf.syntax import Tree, load
+from upwire.conf.syntax import Directive, Tree, load
 from upwire.errors import ConfigError, LocalProtocolError
 from upwire.probe.evidence import Finding, Place
 
@@ -32,8 +32,12 @@ def place(findings: Sequence[Finding], path: str, version: Version | None) -> li
 
     Raises LocalProtocolError where the file cannot be read.
     """
-    known = _audit(path, version)
-    return [replace(finding, places=_places(finding, known)) for finding in findings]
+    tree, sources = _load(path)
+    known = list(audit(make_site(tree.directives, version=version, sources=sources)))
+    return [
+        replace(finding, places=_places(finding, known) or _only_line(finding, tree.directives))
+        for finding in findings
+    ]
 
 
 def refused_lines(path: str) -> list[Place]:
@@ -54,11 +58,6 @@ def refused_lines(path: str) -> list[Place]:
     return []
 
 
-def _audit(path: str, version: Version | None) -> list[audited.Finding]:
-    tree, sources = _load(path)
-    return list(audit(make_site(tree.directives, version=version, sources=sources)))
-
-
 def _load(path: str) -> tuple[Tree, dict[str, str]]:
     sources: dict[str, str] = {}
 
@@ -72,6 +71,22 @@ def _load(path: str) -> tuple[Tree, dict[str, str]]:
     except OSError as error:
         raise LocalProtocolError(f"--conf {path}: {error.strerror or error}") from error
     return load(path, read, glob.iglob), sources
+
+
+def _only_line(finding: Finding, directives: Iterable[Directive]) -> tuple[Place, ...]:
+    """The line of the directive that is likely to blame, where the file has one such line."""
+    words = finding.directive.split()
+    found = [line for line in _walk(directives) if words == [line.name, *line.args][: len(words)]]
+    if not words or len(found) != 1:
+        return ()
+    text = " ".join((found[0].name, *found[0].args))
+    return (Place(finding.fault, found[0].file, found[0].line, text),)
+
+
+def _walk(directives: Iterable[Directive]) -> Iterator[Directive]:
+    for line in directives:
+        yield line
+        yield from _walk(line.block or ())
 
 
 def _places(finding: Finding, known: Sequence[audited.Finding]) -> tuple[Place, ...]:

@@ -90,7 +90,8 @@ def _redirected(evidence: Evidence) -> Finding | None:
         return _error("F34", told)
     if target.path == other_slash(evidence.asked.url.resource).partition("?")[0]:
         return _error("F31", told)
-    if target.scheme == "https" and not evidence.asked.url.is_secure:
+    is_same_path = target.path == evidence.asked.url.resource.partition("?")[0]
+    if target.scheme == "https" and is_same_path and not evidence.asked.url.is_secure:
         return _error("F32", told)
     return _error("F34", told, "F35", "F55")
 

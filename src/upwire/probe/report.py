@@ -43,6 +43,8 @@ def show_findings(findings: Sequence[Finding]) -> Iterator[str]:
         number = f"[{finding.fault}]" if finding.fault else ""
         line = f"{finding.severity.name.lower()}{number}: {printable(finding.message)}"
         if finding.severity is Severity.NOTE:
+            where = "".join(f" ({one.file}:{one.line})" for one in finding.places[:1])
+            line += printable(where)
             yield f"{line}. {finding.mend}" if finding.mend else line
             continue
         yield line
