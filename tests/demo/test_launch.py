@@ -88,6 +88,20 @@ def test_a_port_in_use_is_said_with_the_option_that_moves_it(
     assert "choose another with --backend-port PORT" in capsys.readouterr().err
 
 
+def test_a_free_port_is_none_that_is_wanted() -> None:
+    class AllButOne(set[int]):
+        """Wants each port when it comes up first."""
+
+        def __contains__(self, port: object) -> bool:
+            assert isinstance(port, int)
+            asked.append(port)
+            return len(asked) == 1
+
+    asked: list[int] = []
+
+    assert launch._free_port(but=AllButOne()) == asked[1]
+
+
 def test_a_port_that_is_not_ours_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")

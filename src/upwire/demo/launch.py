@@ -12,7 +12,7 @@ import socket
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from http import HTTPStatus
@@ -93,7 +93,8 @@ async def _run(options: DemoOptions) -> None:
     stop = _catch_signals()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="upwire-demo-")))
-        plan = make_plan(options, folder, status_port=_free_port(), nginx=nginx)
+        status_port = _free_port(but=(options.port, *options.backend_ports))
+        plan = make_plan(options, folder, status_port=status_port, nginx=nginx)
         _write_files(folder, plan.files)
         proxy = await stack.enter_async_context(Child.running(plan.setting.proxy, plan.proxy))
         setting = replace(plan.setting, proxy_pid=proxy.pid)
@@ -118,11 +119,13 @@ def _catch_signals() -> asyncio.Event:
     return stop
 
 
-def _free_port() -> int:
-    """Return a port that was free just now."""
-    with socket.create_server((BACKEND_HOST, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+def _free_port(*, but: Container[int] = ()) -> int:
+    """Return a port that was free just now, and is none of those that are wanted."""
+    while True:
+        with socket.create_server((BACKEND_HOST, 0)) as probe:
+            port: int = probe.getsockname()[1]
+        if port not in but:
+            return port
 
 
 def _write_files(folder: Path, files: dict[str, str]) -> None:
