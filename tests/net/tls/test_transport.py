@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -253,6 +254,24 @@ async def test_a_change_of_keys_is_answered() -> None:
     with pytest.raises(StreamError, match="SSL"):
         await upper.read(timeout_s=DEADLINE_S)
     other.abort()
+
+
+def test_a_loss_leaves_no_cycle_of_references() -> None:
+    async def main() -> None:
+        near, far = await over_sockets()
+        near.close()
+        assert await far.read(timeout_s=DEADLINE_S) == b""
+        far.close()
+        for stream in (near, far):
+            await stream.wait_closed()
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(main())
+        assert not any(isinstance(one, TlsTransport) for one in gc.get_objects())
+    finally:
+        gc.enable()
 
 
 def test_reasons() -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from kit.tls_files import Identity, client_connection, make_authority, make_self
 from kit.tls_site import TlsVisit, get_over_tls
 from upwire.errors import StreamError
 from upwire.proxy.cycle import Cycle
+from upwire.proxy.request import Request
 
 AUTHORITY = make_authority()
 CLIENT = AUTHORITY.issue("client")
@@ -127,6 +130,19 @@ async def test_a_session_is_resumed(cycle: Cycle, name: str, version: int) -> No
     assert b" . " in (await get_over_tls(cycle, first, host=name)).content + b" "
     second = come_back(first, name)
     assert b" r " in (await get_over_tls(cycle, second, host=name)).content + b" "
+
+
+@pytest.mark.parametrize("name", ["one", "shut"])
+@in_loop
+async def test_a_handshake_leaves_no_cycle_of_references(cycle: Cycle, name: str) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(StreamError):
+            await get_over_tls(cycle, client_connection(name), host=name)
+        assert not any(isinstance(one, Request) for one in gc.get_objects())
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

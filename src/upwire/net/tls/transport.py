@@ -275,6 +275,7 @@ class TlsTransport(asyncio.Transport):
         self._is_closing = True
         if self._drain is not None:
             self._drain.cancel()
+        self._stream.push_to(None)  # they refer to each other
         protocol, self._protocol = self._protocol, None
         if protocol is not None:
             protocol.connection_lost(error)

@@ -52,6 +52,8 @@ async def shake_hands(stream: Stream, client: ClientFacts, cycle: Cycle) -> Stre
             stream.write(fatal_alert(refused.alert))
     except StreamError as error:
         handshake.log("info", _describe(error))
+    finally:
+        handshake.end()
     stream.close()
     return None
 
@@ -78,6 +80,10 @@ class _Handshake:
     def log(self, level: str, message: str) -> None:
         """Write a line into the error log of the server that is known by then."""
         self._request.log(level, message)
+
+    def end(self) -> None:
+        """Let go of what refers to itself."""
+        self._request.dissolve()
 
     async def run(self, timeout_s: float) -> Stream:
         """Shake hands, within timeout_s for all of it."""
