@@ -46,7 +46,7 @@ class Pings:
     """
 
     __slots__ = (
-        "_due_tick",
+        "_due",
         "_interval_s",
         "_is_stopped",
         "_keepalive",
@@ -65,7 +65,7 @@ class Pings:
         self._timeout_s = timeout_s
         self._waiting: dict[bytes, _Ping] | None = None  # by payload, in the order of sending
         self._keepalive = b""  # the payload of its last ping
-        self._due_tick: int | None = None
+        self._due: set[Pings] | None = None  # those of one tick of the clock, this among them
         self._is_stopped = False
         self._arm(interval_s)
 
@@ -137,16 +137,16 @@ class Pings:
     def _arm(self, after_s: float | None) -> None:
         self._disarm()
         if after_s is not None and not self._is_stopped:
-            self._due_tick = _clock().add(self, after_s)
+            self._due = _clock().add(self, after_s)
 
     def _disarm(self) -> None:
-        if self._due_tick is not None:
-            _clock().remove(self, self._due_tick)
-            self._due_tick = None
+        if self._due is not None:
+            self._due.discard(self)
+            self._due = None
 
     def keep_alive(self) -> None:
         """Send a keepalive ping, or give up: it is time."""
-        self._due_tick = None
+        self._due = None
         assert self._pinged is not None
         is_unanswered = self._waiting is not None and self._keepalive in self._waiting
         is_silent = not self._pinged.has_heard and not self._pinged._is_deaf()
@@ -184,20 +184,16 @@ class _Clock:
     def __init__(self) -> None:
         self._due: dict[int, set[Pings]] = {}  # by tick, in TICK_S since the loop's beginning
 
-    def add(self, pings: Pings, after_s: float) -> int:
-        """Call keep_alive() in that time, and return the tick to remove it with."""
+    def add(self, pings: Pings, after_s: float) -> set[Pings]:
+        """Call keep_alive() in that time; return the set to take it out of, where it need not."""
         loop = asyncio.get_running_loop()
         tick = math.ceil((loop.time() + after_s) / TICK_S)
-        if tick not in self._due:
-            self._due[tick] = set()
+        due = self._due.get(tick)
+        if due is None:
+            due = self._due[tick] = set()
             loop.call_at(tick * TICK_S, self._ring, tick)
-        self._due[tick].add(pings)
-        return tick
-
-    def remove(self, pings: Pings, tick: int) -> None:
-        """Forget what was added."""
-        if tick in self._due:
-            self._due[tick].discard(pings)
+        due.add(pings)
+        return due
 
     def _ring(self, tick: int) -> None:
         due = self._due.pop(tick)
