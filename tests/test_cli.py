@@ -115,6 +115,16 @@ def test_a_value_that_the_options_refuse_is_wrong_usage(
     assert "--port takes 0 or more" in capsys.readouterr().err
 
 
+def test_an_argument_that_no_option_takes_is_told_by_its_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["bench", "-d", "5", "ws://127.0.0.1:1/"])
+    told = capsys.readouterr().err
+    assert told.startswith("usage: upwire bench ")
+    assert "upwire bench: error: unrecognized arguments: -d" in told
+
+
 def test_no_command_is_wrong_usage() -> None:
     with pytest.raises(SystemExit) as exited:
         cli.main([])

@@ -61,9 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the arguments name and return its exit status."""
     _prepare_standard_streams()
     parser = _parser()
-    given = vars(parser.parse_args(arguments))
+    namespace, unknown = parser.parse_known_args(arguments)
+    given = vars(namespace)
     command: Command = given.pop("command")
     command_parser: argparse.ArgumentParser = given.pop("parser")
+    if unknown:
+        command_parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         options = command.options(**given)
     except ValueError as error:
