@@ -420,7 +420,8 @@ def test_the_command_prints_what_it_found(site: Site, is_broken: bool) -> None:
     assert ran.stderr == ""
     assert ran.returncode == (1 if is_broken else 0), ran.stdout
     assert ("error[F01]" in ran.stdout) is is_broken
-    assert ("nginx.conf:" in ran.stdout) is is_broken
+    assert ("nginx.conf:16: F01" in ran.stdout) is is_broken
+    assert ("nginx.conf:16). map" in ran.stdout) is not is_broken  # the note on F12
     told = subprocess.run(
         [*command, "--json"],
         capture_output=True,
