@@ -4,6 +4,8 @@ import asyncio
 import http.client
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +139,12 @@ def test_pages_of_other_sites_are_refused() -> None:
 )
 def test_the_chat_lives_where_the_setting_says(setting: Setting, home: type) -> None:
     assert type(home_of_chat(setting)) is home
+
+
+def test_without_the_redis_package_it_runs_all_the_same() -> None:
+    code = "import sys; sys.modules['redis'] = None; import upwire.demo.app"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -15,7 +15,6 @@ from upwire.demo.metrics import Sampler
 from upwire.demo.setting import Setting
 from upwire.demo.stream import Stream
 from upwire.rooms import Home, client_script
-from upwire.rooms.redis_home import RedisHome
 from upwire.server import Request, Response, Routes
 
 PAGES = Path(str(files("upwire.demo"))) / "pages"
@@ -69,6 +68,8 @@ def describe_path(setting: Setting) -> dict[str, str]:
 def home_of_chat(setting: Setting) -> Home | None:
     """Return where the chat lives; None: in memory, and no longer than this process."""
     if setting.redis is not None:
+        from upwire.rooms.redis_home import RedisHome  # the redis package may not be installed
+
         return RedisHome(setting.redis)
     return None if setting.journal is None else JournalHome(Path(setting.journal))
 
