@@ -14,6 +14,7 @@ from upwire.rooms.home import Position
 from upwire.rooms.limits import OutboxLimits, SlowPolicy
 from upwire.rooms.metrics import Counters
 from upwire.rooms.outbox import Outbox
+from upwire.wire.websocket import State
 
 EPOCH = "e"
 
@@ -297,6 +298,34 @@ def test_keys_outlive_a_recovery() -> None:
         box.put(3, key="a")
         box.outbox.start()
         assert await box.drained() == ["1", "3"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("policy", SlowPolicy)
+def test_what_was_missed_is_beyond_the_limits(policy: SlowPolicy) -> None:
+    async def main() -> None:
+        box = Box(OutboxLimits(messages=2, octets=6, policy=policy))
+        box.outbox.recover(missed(1, 2, 3, 4), Position(EPOCH, 4), Position(EPOCH, 4))
+        box.put(5)
+        box.guest.stop_reading()
+        box.outbox.start()
+        box.put(6)
+        await settle()
+        assert len(box.outbox) == 6
+        assert await box.drained() == ["1", "2", "3", "4", "5", "6"]
+        assert box.counters.dropped_oldest == box.counters.closed_slow == 0
+        assert box.guest.ws.state is State.OPEN
+
+    run(main())
+
+
+def test_what_was_missed_is_forgotten_with_the_rest() -> None:
+    async def main() -> None:
+        box = Box()
+        box.outbox.recover(missed(1), Position(EPOCH, 1), Position(EPOCH, 1))
+        box.outbox.stop()
+        assert len(box.outbox) == 0
 
     run(main())
 

@@ -26,6 +26,8 @@ class SlowPolicy(enum.Enum):
 class OutboxLimits:
     """What may wait for a member that is slow, behind what its connection holds already.
 
+    What it missed before it came back does not count: `RoomLimits.recovery_messages` bounds that.
+
     messages, octets: past either, the policy decides. With LATEST_BY_KEY, what has no key, and
     the oldest of too many keys, is dropped as DROP_OLDEST does.
     """

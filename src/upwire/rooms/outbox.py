@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 from upwire.errors import ConnectionClosed, StreamError
@@ -37,6 +37,7 @@ class Outbox:
         "_counters",
         "_floor",
         "_limits",
+        "_missed",
         "_octets",
         "_on_empty",
         "_on_lost",
@@ -62,6 +63,7 @@ class Outbox:
         self._counters = counters
         self._on_empty = on_empty
         self._on_lost = on_lost
+        self._missed: deque[PreparedMessage] = deque()  # goes before what waits
         self._waiting: OrderedDict[str | int, _Waiting] = OrderedDict()  # by key, or by number
         self._serial = 0
         self._octets = 0
@@ -70,7 +72,7 @@ class Outbox:
         self._sending: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._missed) + len(self._waiting)
 
     def put(
         self, message: PreparedMessage | None, *, key: str = "", position: Position | None = None
@@ -93,17 +95,14 @@ class Outbox:
     ) -> None:
         """Put what the member missed before what came since, of which it gets what is behind floor.
 
-        reached: where the room is; what leads up to the floor may still come. The limits are not
-        applied: how much may be recovered is limited already.
+        reached: where the room is; what leads up to the floor may still come. What was missed is
+        beyond the limits and never dropped: how much may be recovered is limited already.
         """
-        came, self._waiting = self._waiting, OrderedDict()
-        self._octets = 0
-        for message, position in missed:
-            self._add(message, "", position)
+        self._missed.extend(message for message, _ in missed)
         self._floor = floor
-        for key, (message, place) in came.items():
-            if place is None or not self._is_below_floor(place):
-                self._add(message, key if isinstance(key, str) else "", place)
+        for slot, (_, position) in list(self._waiting.items()):
+            if position is not None and self._is_below_floor(position):
+                self._drop(slot)
         self._is_below_floor(reached)
 
     def start(self) -> None:
@@ -115,6 +114,7 @@ class Outbox:
     def stop(self) -> None:
         """Forget what waits and send nothing more."""
         self._state = _State.STOPPED
+        self._missed.clear()
         self._waiting.clear()
         self._octets = 0
         if self._sending is not None:
@@ -181,15 +181,19 @@ class Outbox:
 
     def _send_now(self) -> bool:
         """Return whether everything has gone, having told so."""
-        while self._waiting:
+        while self._missed or self._waiting:
             if not self._ws.can_send:
                 return False
-            message = self._drop(next(iter(self._waiting)))
-            self._ws.send_prepared(message)
+            self._ws.send_prepared(self._take_next())
             self._counters.delivered += 1
         if self._floor is None and self._state is _State.STARTED:
             self._on_empty()
         return True
+
+    def _take_next(self) -> PreparedMessage:
+        if self._missed:
+            return self._missed.popleft()
+        return self._drop(next(iter(self._waiting)))
 
     async def _send_rest(self) -> None:
         try:
