@@ -45,12 +45,14 @@ types: $(VENV)/.dev $(VENV)/.package
 test-compiled: $(VENV)/.dev $(VENV)/.package
 	PYTHONPATH= UPWIRE_EXPECT=compiled $(PYTEST) $(ARGS)
 
+# Without Cython too, as where no compiler is: the modules' stand-in for it must do.
+PURE := $(CURDIR)/src:$(CURDIR)/tests/without_cython
 test-pure: $(VENV)/.dev $(VENV)/.package
-	PYTHONPATH=$(CURDIR)/src UPWIRE_EXPECT=pure $(PYTEST) $(ARGS)
+	PYTHONPATH=$(PURE) UPWIRE_EXPECT=pure $(PYTEST) $(ARGS)
 
 autobahn: $(VENV)/.dev $(VENV)/.package
 	PYTHONPATH= UPWIRE_EXPECT=compiled $(BIN)/python tests/conformance/autobahn.py $(ARGS)
-	PYTHONPATH=$(CURDIR)/src UPWIRE_EXPECT=pure $(BIN)/python tests/conformance/autobahn.py $(ARGS)
+	PYTHONPATH=$(PURE) UPWIRE_EXPECT=pure $(BIN)/python tests/conformance/autobahn.py $(ARGS)
 
 nginx-tests: $(VENV)/.dev $(VENV)/.package
 	@test -n "$(NGINX_TESTS)" || { echo "name a checkout: make nginx-tests NGINX_TESTS=FOLDER"; exit 2; }

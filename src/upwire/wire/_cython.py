@@ -49,5 +49,10 @@ def exceptval(*, check: bool) -> Callable[[_Decorated], _Decorated]:
 def declare(
     c_type: type, value: object = None, *, visibility: str = "private"
 ) -> Any:  # Any: the type is given as a value
-    """Declare a C variable or attribute when compiled; here, give its value or the type's zero."""
-    return c_type() if value is None else value
+    """Declare a C variable or attribute when compiled; here, give its value, or a number's zero."""
+    return c_type() if value is None and c_type in (int, float) else value
+
+
+def cast(c_type: object, value: Any) -> Any:  # Any: the type is given as a value
+    """Take a value for one of another C type when compiled; here, as it is."""
+    return value
