@@ -86,6 +86,38 @@ def test_a_subscription_that_fails_may_be_tried_again() -> None:
     run(main())
 
 
+def test_an_attempt_that_fails_does_so_for_all_who_wait() -> None:
+    async def main() -> None:
+        node = Node()
+        node.home.fail("subscribe", HomeUnreachable("no"))
+        gate = node.home.hold("subscribe")
+        subscribing = [asyncio.create_task(node.room.subscribe()) for _ in range(3)]
+        await settle()
+        gate.set()
+        for result in await asyncio.gather(*subscribing, return_exceptions=True):
+            assert isinstance(result, HomeUnreachable)
+            assert str(result) == "no"
+        assert node.home.calls == ["subscribe", "unsubscribe"]
+
+    run(main())
+
+
+def test_who_waits_tries_after_an_attempt_that_was_cancelled() -> None:
+    async def main() -> None:
+        node = Node()
+        gate = node.home.hold("subscribe")
+        first, second = (asyncio.create_task(node.room.subscribe()) for _ in range(2))
+        await settle()
+        first.cancel()
+        await settle()
+        gate.set()
+        await second
+        assert node.home.calls == ["subscribe", "unsubscribe", "subscribe"]
+        await node.home.close()
+
+    run(main())
+
+
 def test_a_cancelled_subscription_is_taken_back() -> None:
     async def main() -> None:
         node = Node()

@@ -93,8 +93,42 @@ def test_the_home_is_opened_once() -> None:
         await asyncio.gather(*publishing)
         assert home.calls.count("open") == 1
         await rooms.close()
+
+    run(main())
+
+
+def test_a_home_that_does_not_open_fails_once_for_all_who_wait() -> None:
+    async def main() -> None:
+        home = GatedHome()
+        rooms = Rooms(home)
+        home.fail("open", HomeUnreachable("no"))
+        gate = home.hold("open")
+        publishing = [asyncio.create_task(rooms.publish("lobby", "x")) for _ in range(3)]
+        await settle()
+        gate.set()
+        for result in await asyncio.gather(*publishing, return_exceptions=True):
+            assert isinstance(result, HomeUnreachable)
+        assert home.calls == ["open"]
         await rooms.close()
-        assert home.calls.count("close") == 1
+
+    run(main())
+
+
+def test_an_end_that_was_cancelled_is_made_up_for() -> None:
+    async def main() -> None:
+        home = GatedHome()
+        rooms = Rooms(home)
+        await rooms.join("a", Guest().ws).enter()
+        gate = home.hold("close")
+        closing = asyncio.create_task(rooms.close())
+        await settle()
+        closing.cancel()
+        await settle()
+        gate.set()
+        assert home._rooms
+        await rooms.close()
+        assert not home._rooms
+        await rooms.close()
 
     run(main())
 

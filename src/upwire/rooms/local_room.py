@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from upwire.rooms.home import History, Home, Info, Position, Publication
 from upwire.rooms.limits import RoomLimits
 from upwire.rooms.metrics import Counters
 from upwire.rooms.outbox import Outbox
+from upwire.rooms.turns import Turns
 
 
 class LocalRoom:
@@ -32,7 +32,7 @@ class LocalRoom:
         self._counters = counters
         self._members: dict[WebSocket, Member] = {}
         self._audiences: dict[Encoder | None, Audience] = {}
-        self._lock = asyncio.Lock()  # one subscribes or unsubscribes at a time
+        self._turns = Turns()  # one subscribes or unsubscribes at a time
         self._is_subscribed = False
 
     def __len__(self) -> int:
@@ -44,8 +44,8 @@ class LocalRoom:
             yield from audience.outboxes()
 
     async def subscribe(self) -> None:
-        """Listen to the home, unless that is done already."""
-        async with self._lock:
+        """Listen to the home, unless that is done already. Raises HomeUnreachable."""
+        async with self._turns.attempt():
             if not self._is_subscribed:
                 self._is_subscribed = True  # to be unsubscribed, however this ends
                 try:
@@ -56,7 +56,7 @@ class LocalRoom:
 
     async def unsubscribe_unused(self) -> bool:
         """Listen no more if nobody is here; return whether that is so at the end."""
-        async with self._lock:
+        async with self._turns.lock:
             if not self.holders and self._is_subscribed:
                 await self._unsubscribe()
         return not self.holders

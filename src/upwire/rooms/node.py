@@ -13,6 +13,7 @@ from upwire.rooms.limits import RoomLimits, check_message, check_name
 from upwire.rooms.local_room import LocalRoom
 from upwire.rooms.metrics import Counters, RoomsMetrics
 from upwire.rooms.permissions import Action, May, check_permission
+from upwire.rooms.turns import Turns
 
 LimitsOf = Callable[[str], RoomLimits]
 """Returns the limits of the room with that name; is asked when a node begins to use it."""
@@ -40,7 +41,7 @@ class Node:
         self._local: dict[str, LocalRoom] = {}
         self._joins: dict[WebSocket, int] = {}
         self._leaving: set[asyncio.Task[None]] = set()
-        self._opening = asyncio.Lock()
+        self._opening = Turns()
         self._is_open = False
         self._is_closed = False
 
@@ -50,19 +51,17 @@ class Node:
         Raises RoomRefused once closed, and HomeUnreachable.
         """
         if not self._is_open or self._is_closed:
-            async with self._opening:
+            async with self._opening.attempt():
                 await self._open_home()
 
     async def close(self) -> None:
         """Leave all rooms, whose members stay connected; nothing can be joined any more."""
-        if self._is_closed:
-            return
         self._is_closed = True
         for local in self._local.values():
             local.dismiss_all()
         self._local.clear()
         await asyncio.gather(*self._leaving, return_exceptions=True)
-        async with self._opening:
+        async with self._opening.lock:
             await self.home.close()
 
     def metrics(self) -> RoomsMetrics:
