@@ -634,3 +634,168 @@ def test_an_error_without_an_id_is_told(script: Script) -> None:
     """)
 
     assert told == ["wss://elsewhere.example/rooms?token=1", ["no JSON"]]
+
+
+@needs_chromium
+def test_a_listener_may_join_a_room_or_close_when_it_is_open(script: Script) -> None:
+    told = script("""
+      const client = new Client("/rooms");
+      client.addEventListener("state", function join({ detail }) {
+        if (detail.name !== "open") return;
+        client.removeEventListener("state", join);
+        client.join("r");
+      });
+      client.connect();
+      await latest().welcome();
+      const joins = latest().commands("join").length;
+      client.addEventListener("state", ({ detail }) => detail.name === "open" && client.close());
+      client.connect();
+      await latest().welcome();
+      return [joins, client.state.name, due()];
+    """)
+
+    assert told == [1, "closed", None]
+
+
+@needs_chromium
+def test_a_welcome_that_is_none_is_given_up(script: Script) -> None:
+    told = script("""
+      const client = new Client("/rooms");
+      addEventListener("unhandledrejection", (event) => event.preventDefault(), { once: true });
+      client.connect();
+      latest().open();
+      await latest().reply("connect", null);
+      await pass(10000);
+      return client.state.name;
+    """)
+
+    assert told == "waiting"
+
+
+@needs_chromium
+def test_a_publish_out_of_reach_does_not_end_a_recovery(script: Script) -> None:
+    told = script("""
+      const client = new Client("/rooms");
+      const room = client.join("r");
+      const events = note(room, "publication");
+      client.connect();
+      await latest().welcome();
+      await latest().reply("join", joined(0));
+      await latest().say({ push: "lost", room: "r" });
+      await latest().refuse("recover", "unavailable");
+      const published = room.publish("mine");
+      await latest().refuse("publish", "unavailable");
+      await pass(2000);
+      await latest().reply("recover", joined(1, {
+        recovered: true, publications: [{ offset: 1, data: "missed" }],
+      }));
+      await latest().reply("publish", position(2));
+      return [events.map(([, { data }]) => data), await published];
+    """)
+
+    assert told == [["missed"], {"epoch": "e1", "offset": 2}]
+
+
+@needs_chromium
+def test_a_recovery_that_is_refused_keeps_nothing(script: Script) -> None:
+    told = script("""
+      const client = new Client("/rooms");
+      const room = client.join("r");
+      const events = note(room, "publication", "error");
+      client.connect();
+      await latest().welcome();
+      await latest().reply("join", joined(0));
+      await latest().say({ push: "lost", room: "r" });
+      await latest().refuse("recover", "internal");
+      await latest().say(push(5, "five"));
+      await latest().lose();
+      await pass(due());
+      await latest().welcome();
+      const { since } = latest().commands("join")[0];
+      return [events.map(([type]) => type), since.offset];
+    """)
+
+    assert told == [["error"], 0]
+
+
+@needs_chromium
+def test_an_update_follows_a_join_that_is_under_way(script: Script) -> None:
+    told = script("""
+      const client = new Client("/rooms");
+      const room = client.join("r", { info: { name: "Ada" } });
+      client.connect();
+      await latest().welcome();
+      const shown = room.update({ info: { name: "Countess" } });
+      await latest().reply("join", joined(0));
+      await latest().reply("update", { info: { name: "Countess" } });
+      return [latest().sent.at(-1).method, await shown];
+    """)
+
+    assert told == ["update", {"name": "Countess"}]
+
+
+@needs_chromium
+def test_a_room_that_was_left_does_nothing_more(script: Script) -> None:
+    told = script("""
+      const client = new Client("/rooms");
+      const room = client.join("r");
+      client.connect();
+      await latest().welcome();
+      await latest().refuse("join", "unavailable");
+      room.leave();
+      const published = await codeOf(room.publish("late"));
+      await pass(2000);
+      const joins = latest().commands("join").length;
+      client.join("r");
+      room.leave();
+      let isJoined = false;
+      try {
+        client.join("r");
+      } catch {
+        isJoined = true;
+      }
+      return [published, joins, isJoined, latest().commands("leave").length];
+    """)
+
+    assert told == ["left", 1, True, 1]
+
+
+@needs_chromium
+@pytest.mark.parametrize("step", ["room.leave()", "client.close()"])
+def test_a_listener_ends_what_is_told(script: Script, step: str) -> None:
+    told = script(f"""
+      const client = new Client("/rooms");
+      const room = client.join("r", {{ history: 3 }});
+      const events = note(room, "publication");
+      room.addEventListener("publication", () => {step});
+      client.connect();
+      await latest().welcome();
+      await latest().reply("join", joined(3, {{
+        publications: [1, 2, 3].map((offset) => ({{ offset, data: offset }})),
+      }}));
+      return [events.map(([, {{ data }}]) => data), room.position.offset];
+    """)
+
+    assert told == [[1], 1]
+
+
+@needs_chromium
+def test_a_thousand_connections_leave_no_timer_and_no_command(script: Script) -> None:
+    told = script("""
+      const client = new Client("/rooms");
+      const room = client.join("r");
+      client.connect();
+      for (let round = 0; round < 1000; round++) {
+        latest().open();
+        await null;
+        if (round % 2) client.connect();
+        else {
+          await latest().lose();
+          await pass(due());
+        }
+      }
+      client.close();
+      return [due(), sockets.filter(({ readyState }) => readyState !== 3).length];
+    """)
+
+    assert told == [None, 0]

@@ -137,7 +137,7 @@ export class Room extends EventTarget {
    * where there is no connection.
    */
   update(options: { info?: Info; window?: number }): Promise<Info | undefined>;
-  /** Leaves; nothing more is told, and publishes without a reply reject. */
+  /** Leaves for good; nothing more is told, and publishes without a reply or from now on reject. */
   leave(): void;
   addEventListener<T extends keyof RoomEvents>(
     type: T,

@@ -96,14 +96,15 @@ export class Client extends EventTarget {
       if (error.code !== "closed") this.#closed(1008, error.message);
       return;
     }
-    clearTimeout(this.#timer);
     this.id = welcome.client;
+    clearTimeout(this.#timer);
     this.#openedAt = performance.now();
     this.#pings = setInterval(() => this.#ping(), welcome.ping_interval_ms);
     this.#timeoutMs = welcome.ping_timeout_ms;
-    this.#tell({ name: "open", welcome: welcome.welcome });
     this.#ping();
     for (const link of this.#links.values()) link._opened();
+    // Last: whoever hears of it may join a room, or close the client.
+    this.#tell({ name: "open", welcome: welcome.welcome });
   }
 
   #ping() {
@@ -142,10 +143,7 @@ export class Client extends EventTarget {
   #command(method, fields) {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      if (this.#socket?.readyState !== WebSocket.OPEN) {
-        reject(disconnected());
-        return;
-      }
+      if (this.#socket?.readyState !== WebSocket.OPEN) throw disconnected(); // which rejects
       this.#commands.set(id, { _resolve: resolve, _reject: reject });
       this.#socket.send(JSON.stringify({ id, method, ...fields }));
     });
@@ -188,16 +186,16 @@ export class Client extends EventTarget {
   #listen() {
     if (this.#listening) return;
     this.#listening = new AbortController();
-    const { signal } = this.#listening;
+    const options = { signal: this.#listening.signal };
     const hurry = () => {
       if (this.state.name === "waiting") this.connect();
       else if (this.state.name === "open") this.#ping();
     };
-    addEventListener("online", hurry, { signal });
-    document.addEventListener("visibilitychange", () => document.hidden || hurry(), { signal });
+    addEventListener("online", hurry, options);
+    document.addEventListener("visibilitychange", () => document.hidden || hurry(), options);
     // A page that is kept for the back button must not keep its socket.
-    addEventListener("pagehide", () => this.#drop(), { signal });
-    addEventListener("pageshow", ({ persisted }) => persisted && this.connect(), { signal });
+    addEventListener("pagehide", () => this.#drop(), options);
+    addEventListener("pageshow", ({ persisted }) => persisted && this.connect(), options);
   }
 
   #tell(state) {
@@ -215,6 +213,7 @@ export class Room extends EventTarget {
   #held = null; // what comes while we ask for what was missed
   #queue = []; // publishes without a reply, in order
   #retry = 0;
+  #left = null; // what is told to whoever goes on with a room that was left
 
   constructor(name, { since = null, ...options }, link) {
     super();
@@ -224,11 +223,7 @@ export class Room extends EventTarget {
     this.#position = since;
     this.#link = link;
     link._opened = () => this.#ask("join");
-    link._lost = () => {
-      this.#isIn = false;
-      this.#held = null;
-      clearTimeout(this.#retry);
-    };
+    link._lost = () => this.#stop();
     link._take = (push) => this.#take(push);
   }
 
@@ -240,9 +235,10 @@ export class Room extends EventTarget {
   /** Publishes; what could not be sent yet, or had no reply, is sent again after a reconnect. */
   publish(data, { key } = {}) {
     return new Promise((resolve, reject) => {
+      // What is thrown here rejects.
+      if (this.#left) throw this.#left;
       if (this.#queue.length >= this.#link._limit) {
-        reject(new RoomError("queue_full", "too many publishes wait for a reply"));
-        return;
+        throw new RoomError("queue_full", "too many publishes wait");
       }
       const text = JSON.stringify(data); // as it is now; throws for what JSON cannot carry
       const fields = { data: JSON.parse(text), key, idempotency_key: randomKey() };
@@ -266,32 +262,33 @@ export class Room extends EventTarget {
   /** Changes the options `info` and `window`; returns the info that the server lets us show. */
   async update(options) {
     Object.assign(this.#options, options);
-    if (this.#isIn) return (await this.#link._command("update", options)).info;
+    // A join that is under way has told the options as they were.
+    if (this.#isIn || this.#held) return (await this.#link._command("update", options)).info;
   }
 
   leave() {
+    if (this.#left) return;
+    this.#left = new RoomError("left", "the room was left");
     this.#link._forget();
-    this.#held = null;
     this.#link._command("leave").catch(() => {});
-    this.#refuse(new RoomError("left", "the room was left"));
+    this.#refuse(this.#left);
   }
 
   /** Joins, or asks for what the server had to drop: the replies are alike. */
   async #ask(method) {
     this.#held = [];
-    const since = this.#position ?? undefined;
     try {
-      this.#settle(await this.#link._command(method, { ...this.#options, since }));
+      this.#settle(await this.#link._command(
+        method, { ...this.#options, since: this.#position ?? undefined },
+      ));
     } catch (error) {
+      if (!this.#held || error.code === "closed") return;
       if (error.code === "unavailable") this.#later(() => this.#ask(method));
-      else if (error.code !== "closed") {
+      else {
         this.#refuse(error);
         emit(this, "error", error);
       }
-      return;
     }
-    this.#isIn = true;
-    this.#sendAll();
   }
 
   /** Tells what was missed, and then what came meanwhile. */
@@ -299,10 +296,13 @@ export class Room extends EventTarget {
     const held = this.#held;
     if (!held) return; // the room was left meanwhile
     this.#held = null;
+    this.#isIn = true;
+    this.#sendAll();
     if (presence) this.members = new Map(Object.entries(presence));
     if (!recovered) this.#position = { ...position, offset: 0 };
     emit(this, "ready", { recovered });
     for (const publication of publications) this.#publication(decode(publication));
+    if (!this.#isIn) return; // a listener has left the room, or closed the client
     this.#position = { ...position, offset: Math.max(position.offset, this.#position.offset) };
     for (const push of held) this.#take(push);
   }
@@ -315,7 +315,7 @@ export class Room extends EventTarget {
   }
 
   #publication({ offset, data, key = "", publisher = "" }) {
-    if (offset <= this.#position.offset) return; // told before
+    if (!this.#isIn || offset <= this.#position.offset) return; // nobody waits for it; told before
     this.#position.offset = offset;
     emit(this, "publication", { offset, data, key, publisher });
     // Whoever shows it has done so: listeners are called at once.
@@ -342,7 +342,7 @@ export class Room extends EventTarget {
       entry._isSent = false;
       if (error.code === "closed") return; // it waits for the next connection
       if (error.code === "unavailable") {
-        this.#later(() => this.#sendAll());
+        if (!this.#held) this.#later(() => this.#sendAll()); // else it is sent behind the reply
         return;
       }
       entry._reject(error);
@@ -356,8 +356,14 @@ export class Room extends EventTarget {
     this.#retry = setTimeout(step, Math.random() * UNAVAILABLE_MS);
   }
 
-  #refuse(error) {
+  #stop() {
     this.#isIn = false;
+    this.#held = null;
+    clearTimeout(this.#retry);
+  }
+
+  #refuse(error) {
+    this.#stop();
     for (const entry of this.#queue.splice(0)) entry._reject(error);
   }
 }
@@ -370,7 +376,7 @@ function emit(target, type, detail) {
 
 /** Text that nobody else makes; unlike crypto.randomUUID() it needs no secure context. */
 function randomKey() {
-  return [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("");
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
 /** Reads a binary message: a push in JSON, a line feed, and the publication's octets. */
@@ -383,7 +389,8 @@ function unpack(buffer) {
 
 /** Reads a publication of a reply, where octets are base64. */
 function decode({ base64, ...publication }) {
-  if (base64 === undefined) return publication;
-  const data = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0)).buffer;
-  return { ...publication, data };
+  if (base64 !== undefined) {
+    publication.data = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0)).buffer;
+  }
+  return publication;
 }
