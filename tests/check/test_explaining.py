@@ -232,6 +232,60 @@ def test_scripts_and_jumps_are_followed(path: str, lines: list[str]) -> None:
         at = walked.index(line, at) + 1
 
 
+HELD = """\
+events {}
+http {
+    map $uri $new { default ""; ~^/m/(?<k>.*)$ /mapped/$k; /lit /literal; }
+    map $uri $now { volatile; default $uri; }
+    map $remote_addr $from { default far; }
+    map $new $late { default $remote_addr; }
+    server {
+        listen 80;
+        server_name ~^(?<user>\\w+)\\.example$;
+        set $seen $new;
+        rewrite ^/lit /seen last;
+        location / { proxy_pass http://127.0.0.1:1; proxy_set_header X "$new|$now|$from|$late"; }
+        location ~ ^/(?<seg>\\w+)/ws {
+            set $to 127.0.0.1:2;
+            rewrite ^/(.*) /other break;
+            proxy_pass http://$to/$seg;
+            proxy_set_header X "$user|$1|$proxy_host|$proxy_port|$seg";
+        }
+        location /unset { set $b "$a."; proxy_pass http://127.0.0.1:3; proxy_set_header X $b; }
+        location /never { if ($uri = "") { set $a 1; } }
+        location /args { set $args x=1; proxy_pass https://b; proxy_set_header X $proxy_port; }
+        location /posted { limit_except GET { deny all; } proxy_pass http://127.0.0.1:4; }
+        location /near { deny 127.0.0.1; proxy_pass http://127.0.0.1:5; }
+        location /any { satisfy any; deny all; proxy_pass http://127.0.0.1:6; }
+    }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "lines"),
+    [
+        ("GET /m/a", ["  X: /mapped/a|/m/a|$from|$remote_addr"]),
+        ("GET /lit", ["  X: /literal|/seen|$from|$remote_addr"]),
+        ("GET /a/ws", ["  GET /a HTTP/1.0", "  X: me|a/ws|127.0.0.1:2|80|a"]),
+        ("GET /a/ws", ["  Host: 127.0.0.1:2"]),
+        ("GET /unset", ["  X: ."]),
+        ("GET /args", ["  GET /args?x=1 HTTP/1.0", "  X: 443"]),
+        ("GET /posted", ["upstream: 127.0.0.1:4, which gets"]),
+        ("POST /posted", ["  limit_except: what it says holds for POST", "answer: 403"]),
+        (
+            "GET /near",
+            ["  allow, deny: the client's address is not to be known here, and taken as allowed"],
+        ),
+        ("GET /any", ["upstream: 127.0.0.1:6, which gets"]),
+    ],
+)
+def test_values_hold_as_long_as_nginx_s(asked: str, lines: list[str]) -> None:
+    method, path = asked.split()
+    walked = walk(f"ws://me.example{path}", method, HELD)
+    assert [line for line in walked if line in lines] == lines, walked
+
+
 def test_what_an_if_sets_holds_behind_it() -> None:
     assert "upstream: 127.0.0.1:6, which gets" in walk("ws://b/only/", conf=SCRIPTED)
 

@@ -53,7 +53,7 @@ def explain(config: Config, method: str, url: str) -> Iterator[str]:
         return
     router = Router(config)
     table = router.servers_at(address, address)
-    server, _ = table.find(question.host)
+    server, captures = table.find(question.host)
     yield f"server: {name_of(server)} ({_show(server.position)})"
     is_named = table.find_named(question.host) is not None
     why = "its name fits" if is_named else "no name fits, and it is the default there"
@@ -63,7 +63,9 @@ def explain(config: Config, method: str, url: str) -> Iterator[str]:
             reason = _why_not_server(other, address, is_named=is_named)
             yield f"  not {name_of(other)} ({_show(other.position)}): {reason}"
     try:
-        yield from _explain_way(config, server, router, question)
+        walk = Walk(config, server, question)
+        walk.capture(captures)
+        yield from _explain_way(server, router, walk, question)
     except RegexFailed as error:
         yield f"answer: 500: {error}"
 
@@ -108,11 +110,8 @@ def _why_not_server(other: Server, address: ListenAddress, *, is_named: bool) ->
     return "another name fits better" if is_named else "its name does not fit"
 
 
-def _explain_way(
-    config: Config, server: Server, router: Router, question: Question
-) -> Iterator[str]:
+def _explain_way(server: Server, router: Router, walk: Walk, question: Question) -> Iterator[str]:
     """Yield what happens in a server: its script, a location, and where that leads, in turn."""
-    walk = Walk(config, server, question)
     yield from walk.run(server.rewrite)
     if walk.answer is not None:
         yield f"  the server answers {walk.answer}, before any location is looked for"
@@ -132,7 +131,8 @@ def _explain_way(
 def _route(server: Server, router: Router, walk: Walk) -> Route:
     if not walk.named:
         route = router.locations_of(server).find(walk.uri)
-        walk.captures, walk.is_location_valid = route.captures, True
+        walk.capture(route.captures)
+        walk.is_location_valid = True
         return route
     named = (one for one in server.locations if one.kind is MatchKind.NAMED)
     return Route(next((one for one in named if f"@{one.pattern}" == walk.named), None))
@@ -185,7 +185,13 @@ def _explain_answer(route: Route, walk: Walk, question: Question) -> Iterator[st
         yield "answer: 404: the location is internal"
         return
     walk.settings = location.settings
+    limited = location.limit_except
+    if limited is not None and question.head.method not in limited.methods:
+        yield f"  limit_except: what it says holds for {question.head.method}"
+        walk.settings = limited.settings
     yield from walk.run(location.rewrite)
+    if walk.answer is None and not walk.is_moved:
+        yield from _let_in(walk.settings, walk)
     if walk.answer is None and not walk.is_moved and walk.settings.try_files is not None:
         yield from _try_files(walk.settings.try_files, walk)
     if walk.answer is not None:
@@ -196,6 +202,17 @@ def _explain_answer(route: Route, walk: Walk, question: Question) -> Iterator[st
         yield f"answer: {walk.settings.handler or 'a file, if there is one'}"
     else:
         yield from _explain_upstream(location, walk.settings.proxy.pass_, walk, question)
+
+
+def _let_in(settings: LocationSettings, walk: Walk) -> Iterator[str]:
+    """Let the first of allow and deny decide, if it is about all clients."""
+    if not settings.access:
+        return
+    first = settings.access[0]
+    if first.cidr is not None:
+        yield "  allow, deny: the client's address is not to be known here, and taken as allowed"
+    elif not first.is_allowed and settings.satisfy == "all":
+        walk.answer = Answer(403)
 
 
 def _try_files(directive: TryFiles, walk: Walk) -> Iterator[str]:
@@ -224,16 +241,17 @@ def _explain_status(answer: Answer, settings: LocationSettings, walk: Walk) -> I
 def _explain_upstream(
     location: Location, passed: ProxyPass, walk: Walk, question: Question
 ) -> Iterator[str]:
-    walk.passed = passed
     assert walk.settings is not None
     if passed.template is not None:
         url = passed.template.render(walk)
-        authority, slash, path = url.partition("://")[2].partition("/")
+        scheme, _, rest = url.partition("://")
+        authority, slash, path = rest.partition("/")
+        walk.passed = replace(passed, scheme=scheme, authority=authority)
         sent = (
             slash + path if slash else _target(location, replace(passed, uri=None), walk, question)
         )
     else:
-        authority = passed.unix or passed.authority
+        walk.passed, authority = passed, passed.unix or passed.authority
         sent = _target(location, passed, walk, question)
     proxy = walk.settings.proxy
     head = upstream_request(

@@ -15,6 +15,7 @@ from upwire.conf.model import (
     If,
     Instruction,
     LocationSettings,
+    Map,
     Predicate,
     ProxyPass,
     Return,
@@ -69,10 +70,18 @@ class Walk:
         self.is_location_valid = True
         self.passed: ProxyPass | None = None
         self._maps = config.maps
+        self._set_variables = config.set_variables
         self._head = question.head
         self._is_ended = False
         self._is_known = True
         self._values = _values(server, question)
+
+    def capture(self, captures: Captures) -> None:
+        """Make what an expression captured the values of $1 to $9 and of its names."""
+        if captures is not NOTHING_CAPTURED:
+            self.captures = captures
+            for name, number in captures.names.items():
+                self._values[name] = captures.values[number]
 
     def run(self, instructions: Sequence[Instruction]) -> Iterator[str]:
         """Yield what a script does, a line each."""
@@ -90,33 +99,49 @@ class Walk:
 
     def __call__(self, name: str) -> str | None:
         """Return a variable's value, "$name" where only a real request has one."""
-        captured = self.captures.get(name)
-        if name.isdecimal() or captured is not None:
-            return captured
+        if name.isdecimal():
+            return self.captures.get(name)
         if name in ("uri", "document_uri"):
             return self.uri
         if name in ("args", "query_string", "is_args"):
             return self.args if name != "is_args" else "?" * bool(self.args)
         if name in ("proxy_host", "proxy_port") and self.passed is not None:
-            return self.passed.authority if name == "proxy_host" else str(self.passed.port)
+            default_port = 443 if self.passed.scheme == "https" else 80
+            port = self.passed.port or default_port
+            return self.passed.authority if name == "proxy_host" else str(port)
         if name in self._values:
             return self._values[name]
         return self._look_further(name)
 
     def _look_further(self, name: str) -> str:
         if (table := self._maps.get(name)) is not None:
-            self._values[name] = ""  # a map that refers to itself finds nothing
-            template, _ = table.find(table.source.render(self))
-            value = template.render(self)
-            del self._values[name]
-            return value
+            return self._look_up(name, table)
         if name.startswith("http_"):
             return self._head.headers.get(name.removeprefix("http_").replace("_", "-")) or ""
         if name.startswith("arg_"):
             pairs = (pair.partition("=") for pair in self.args.split("&"))
             return next((value for key, _, value in pairs if f"arg_{key.lower()}" == name), "")
+        if name in self._set_variables:
+            return ""  # its `set` has not run
         self._is_known = False
         return f"${name}"
+
+    def _look_up(self, name: str, table: Map) -> str:
+        """Return a map's value, which stays what it first was unless the map is volatile."""
+        was_known, self._is_known = self._is_known, True
+        self._values[name] = ""  # a map that refers to itself finds nothing
+        template, matched = table.find(table.source.render(self))
+        if not self._is_known:
+            del self._values[name]
+            return f"${name}"
+        if matched is not None:
+            names = next(regex.names for regex, found in table.regexes if found is template)
+            self.capture(Captures(matched, names))
+        self._values[name] = value = template.render(self)
+        if table.volatile or not self._is_known:
+            del self._values[name]
+        self._is_known &= was_known
+        return value
 
     def _run(self, instructions: Sequence[Instruction]) -> Iterator[str]:
         for one in instructions:
@@ -129,12 +154,19 @@ class Walk:
                 case If():
                     yield from self._run_if(one)
                 case SetVariable():
-                    self._values[one.name] = one.value.render(self)
-                    yield f"  set: ${one.name} is {self._values[one.name]!r}"
+                    value = one.value.render(self)
+                    self._assign(one.name, value)
+                    yield f"  set: ${one.name} is {value!r}"
                 case _:  # a Break
                     self._stop()
             if self._is_ended:
                 return
+
+    def _assign(self, name: str, value: str) -> None:
+        if name == "args":
+            self.args, self.is_uri_changed = value, True
+        else:
+            self._values[name] = value
 
     def _stop(self) -> None:
         """End the script where the path stays what it is: `break`."""
@@ -169,7 +201,9 @@ class Walk:
 
     def _matches(self, regex: Regex, subject: str) -> bool:
         values = regex.search(subject)
-        self.captures = NOTHING_CAPTURED if values is None else Captures(values, regex.names)
+        self.captures = NOTHING_CAPTURED
+        if values is not None:
+            self.capture(Captures(values, regex.names))
         return values is not None
 
     def _rewrite(self, rewrite: Rewrite) -> Iterator[str]:
