@@ -270,21 +270,51 @@ def test_publishes_keep_their_order_and_pings_pass_them() -> None:
     virtual_time.run(main())
 
 
-def test_only_so_many_commands_wait() -> None:
-    async def stuck(room: Room, data: object) -> object:
-        await asyncio.Event().wait()
-        raise AssertionError
+def test_where_so_many_commands_wait_nothing_more_is_read() -> None:
+    gate = asyncio.Event()
+
+    async def wait(room: Room, data: object) -> object:
+        await gate.wait()
+        return data
+
+    async def main() -> None:
+        limits = BrowserLimits(commands=2, faults=0)
+        async with Rooms() as rooms, tab(rooms, prepare=wait, limits=limits) as ada:
+            await ada.ask("join", room="r")
+            for data in range(20):
+                await ada.post("publish", room="r", data=data)
+            ping = await ada.post("ping")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(1):
+                    await ada.read()
+
+            gate.set()
+            assert (await ada.reply_to(ping))["result"] == {}
+            heard = [(await ada.push("publication"))["data"] for _ in range(20)]
+
+        assert heard == list(range(20))
+
+    virtual_time.run(main())
+
+
+def test_one_that_goes_while_many_commands_wait_is_let_go() -> None:
+    gate = asyncio.Event()
+
+    async def wait(room: Room, data: object) -> object:
+        await gate.wait()
+        return data
 
     async def main() -> None:
         limits = BrowserLimits(commands=2)
-        async with Rooms() as rooms, tab(rooms, prepare=stuck, limits=limits) as ada:
+        async with Rooms() as rooms, tab(rooms, prepare=wait, limits=limits) as ada:
             await ada.ask("join", room="r")
-            await ada.post("publish", room="r", data=0)
-            await virtual_time.settle()
-            for data in (1, 2):
+            for data in range(20):
                 await ada.post("publish", room="r", data=data)
-            assert await ada.refused("publish", room="r", data=3) == "too_many"
-            await ada.ask("ping")
+            await virtual_time.settle()
+            ada.ws.abort()
+            gate.set()
+            await virtual_time.settle(500)
+            assert rooms.metrics().members == 0
 
     virtual_time.run(main())
 

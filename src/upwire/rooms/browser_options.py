@@ -24,8 +24,8 @@ class BrowserLimits:
     """What one browser may do, and how often it is to show that it is there.
 
     message_octets: of one command.
-    commands: how many may wait for those before them.
-    faults: commands in a row that are wrong, or too many, before it is sent away with 1008.
+    commands: how many may wait for those before them; where more come, reading pauses.
+    faults: commands in a row that are wrong before it is sent away with 1008.
     ping_interval_s, ping_timeout_s: how often it pings, and how long it waits for any message.
     """
 

@@ -98,7 +98,7 @@ class Session:
     """Serves one WebSocket.
 
     Commands are done one after the other, so that publishes keep their order; pings and
-    acknowledgements pass those that wait.
+    acknowledgements pass those that wait. Where limits.commands wait, nothing more is read.
     """
 
     def __init__(self, ws: WebSocket, rooms: Rooms, hooks: Hooks, limits: BrowserLimits) -> None:
@@ -142,7 +142,7 @@ class Session:
                     self._acknowledge(command)
                     await self._reply(number, {})
                 case _:
-                    self._put(number, command)
+                    await self._waiting.put((number, command))
         except CommandRefused as refused:
             known = number if refused.id is None else refused.id
             await self._refuse(CommandRefused(refused.code, refused.text, id=known))
@@ -160,12 +160,6 @@ class Session:
         if self._is_connected is isinstance(command, Connect):
             raise CommandRefused("bad_request", "connect comes first, and once", id=number)
         return number, command
-
-    def _put(self, number: int, command: Command) -> None:
-        try:
-            self._waiting.put_nowait((number, command))
-        except asyncio.QueueFull:
-            raise CommandRefused("too_many", "too many commands wait") from None
 
     async def _refuse(self, refused: CommandRefused) -> None:
         self._faults += 1
@@ -195,14 +189,15 @@ class Session:
     # Commands that waited
 
     async def _work(self) -> None:
-        with suppress(ConnectionClosed):
+        try:
             while True:
-                number, command = await self._waiting.get()
-                try:
-                    await self._do(number, command)
-                except StreamError:  # past send_timeout_s
-                    self._ws.abort()
-                    return
+                await self._do(*await self._waiting.get())
+        except ConnectionClosed:
+            pass
+        except StreamError:  # past send_timeout_s
+            self._ws.abort()
+        while True:  # whoever reads may wait for a place, and is to come to the end
+            await self._waiting.get()
 
     async def _do(self, number: int, command: Command) -> None:
         try:
