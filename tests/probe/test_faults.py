@@ -24,6 +24,7 @@ def test_a_row_has_a_case_or_a_reason() -> None:
     for fault in FAULTS.values():
         assert bool(fault.case) is not bool(fault.reason), fault
         assert bool(fault.mend) is bool(fault.case), fault
+        assert fault.is_in_file is ("`--conf`, its line is told" in fault.reason), fault
         assert set(fault.case.split(", ") if fault.case else ()) <= cases, fault
 
 

@@ -21,6 +21,7 @@ import pytest
 
 from kit.certificates import make_certificates
 from kit.nginx import (
+    KEY_FIELD,
     NGINX,
     Backend,
     answer_with,
@@ -404,7 +405,7 @@ def test_the_configuration_tells_where_and_why(site: Site) -> None:
     )
     _, findings = probe(site.run(server, site.strict()), idle=0.8)
     (cut,) = (one for one in findings if one.fault == "F20")
-    (placed,) = place([cut], str(site.folder / "nginx.conf"), (1, 22, 1))
+    placed, *_ = place([cut], str(site.folder / "nginx.conf"), (1, 22, 1))
     assert any(one.fault == "F22" and one.line > 0 for one in placed.places), placed
 
 
@@ -455,8 +456,85 @@ def test_another_timeout_that_was_raised_is_found_in_the_file(site: Site) -> Non
     (cut,) = (one for one in findings if one.fault == "F20")
     conf = site.folder / "nginx.conf"
     conf.write_text(conf.read_text().replace("proxy_read_timeout 400ms;", ""))
-    (placed,) = place([cut], str(conf), (1, 22, 1))
+    placed, *_ = place([cut], str(conf), (1, 22, 1))
     assert [one.fault for one in placed.places] == ["F23"]
+
+
+def unseen(site: Site, url: str) -> set[str]:
+    """Return what a probe of a right endpoint tells of its file."""
+    _, findings = probe(url)
+    placed = place(findings, str(site.folder / "nginx.conf"), (1, 22, 1))
+    return {note.fault for note in placed if note.message.startswith("only the file")}
+
+
+def open_tunnel(url: str) -> socket.socket:
+    """Open a WebSocket by hand."""
+    _, _, authority, path = url.split("/")
+    host, _, port = authority.partition(":")
+    sock = socket.create_connection((host, int(port)), WAIT_S)
+    fields = f"Host: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{KEY_FIELD}\r\n"
+    sock.sendall(f"GET /{path} HTTP/1.1\r\n{fields}Sec-WebSocket-Version: 13\r\n\r\n".encode())
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += sock.recv(1)
+    assert head.startswith(b"HTTP/1.1 101 ")
+    return sock
+
+
+def is_echoed(sock: socket.socket, text: str) -> bool:
+    """Whether a text message comes back, behind what the backend says of itself."""
+    connection = Connection(Role.CLIENT, random_octets=os.urandom)
+    connection.send_message(text)
+    sock.sendall(connection.take_output())
+    while octets := sock.recv(65536):
+        connection.feed(octets)
+        while (event := connection.next_event()) is not None:
+            if isinstance(event, Message) and event.data == text:
+                return True
+    return False
+
+
+def test_a_tunnel_that_outlives_a_reload_is_told_of_by_the_file(site: Site) -> None:
+    port, backend = free_port(), site.strict()
+    server = location(RIGHT).replace("BACKEND", f"127.0.0.1:{backend}")
+    conf = frame_conf(
+        f"{MAP} server {{ listen 127.0.0.1:{port}; {server} }}", main="master_process on;"
+    )
+    nginx = site.stack.enter_context(running("nginx", conf, site.folder, [port]))
+    url = f"ws://127.0.0.1:{port}/ws"
+    with open_tunnel(url) as tunnel:
+        nginx.signal(signal.SIGHUP)
+        nginx.wait_log("error.log", "gracefully shutting down")
+        assert is_echoed(tunnel, "still here")
+        assert "F25" in unseen(site, url)
+
+
+def test_a_method_behind_keepalive_is_told_of_by_the_file(site: Site) -> None:
+    backend = site.strict()
+    peers = f"upstream app {{ server 127.0.0.1:{backend}; keepalive 4; least_conn; }}"
+    url = site.run(f"location /ws {{ proxy_pass http://app; {RIGHT} }}", backend, f"{MAP} {peers}")
+    assert "load balancing method redefined" in (site.folder / "output").read_text()
+    assert "F77" in unseen(site, url)
+
+
+def test_a_limit_that_does_nothing_in_a_tunnel_is_told_of_by_the_file(site: Site) -> None:
+    url = site.run(location(f"{RIGHT} client_max_body_size 1k;"), site.strict())
+    with open_tunnel(url) as tunnel:
+        assert is_echoed(tunnel, "x" * 200_000)
+    assert "F85" in unseen(site, url)
+
+
+def test_tunnels_without_a_log_are_told_of_by_the_file(site: Site) -> None:
+    server = f"{location(f'{RIGHT} access_log off;')} location / {{ return 204; }}"
+    url = site.run(server, site.strict())
+    open_tunnel(url).close()
+    with socket.create_connection(("127.0.0.1", int(url.split(":")[2].split("/")[0]))) as sock:
+        sock.sendall(b"GET /logged HTTP/1.0\r\n\r\n")
+        assert sock.recv(12) == b"HTTP/1.1 204"
+    assert "F86" in unseen(site, url)
+    log = (site.folder / "access.log").read_text()
+    assert "/logged" in log
+    assert '" 101 ' not in log
 
 
 def test_a_reload_that_cuts_all_tunnels_is_told_from_silence(site: Site) -> None:
@@ -483,6 +561,7 @@ def test_a_reload_that_cuts_all_tunnels_is_told_from_silence(site: Site) -> None
         ("F08", location(f"{VERSION} {UPGRADE} proxy_set_header Connection $connection_upgrad;")),
         ("F37", location(RIGHT, where="~ ^/ws", uri="/x")),
         ("F38", f"location /ws {{ proxy_pass ws://BACKEND; {RIGHT} }}"),
+        ("F40", f"location /ws {{ proxy_pass http://name.invalid:8080; {RIGHT} }}"),
         ("F87", location(f"{RIGHT} proxy_response_buffering off;")),
     ],
 )

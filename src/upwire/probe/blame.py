@@ -10,12 +10,15 @@ from pathlib import Path
 
 from upwire.conf.audit import audit, make_site
 from upwire.conf.audit import finding as audited
+from upwire.conf.audit.finding import Severity
+from upwire.conf.audit.peer_names import names_at_start
 from upwire.conf.audit.refused import fault_of
 from upwire.conf.directives import Version
 from upwire.conf.model import build
 from upwire.conf.syntax import Directive, Tree, load
 from upwire.errors import ConfigError, LocalProtocolError
 from upwire.probe.evidence import Finding, Place
+from upwire.probe.faults import FAULTS
 
 _PLACES_MAX = 3
 _SERVER = re.compile(r"nginx/([0-9]{1,4})\.([0-9]{1,4})\.([0-9]{1,4})")
@@ -30,14 +33,17 @@ def read_version(server: str) -> Version | None:
 def place(findings: Sequence[Finding], path: str, version: Version | None) -> list[Finding]:
     """Return the findings with the places of the file that have their faults, or suspected ones.
 
+    What only the file shows comes behind them, as notes.
+
     Raises LocalProtocolError where the file cannot be read.
     """
     tree, sources = _load(path)
     known = list(audit(make_site(tree.directives, version=version, sources=sources)))
-    return [
+    placed = [
         replace(finding, places=_places(finding, known) or _only_line(finding, tree.directives))
         for finding in findings
     ]
+    return [*placed, *_unseen(known)]
 
 
 def refused_lines(path: str) -> list[Place]:
@@ -58,6 +64,19 @@ def refused_lines(path: str) -> list[Place]:
     return []
 
 
+def hosts_at_start(path: str) -> dict[str, Place]:
+    """Return the names that nginx resolves when it starts, each with the first line that has it.
+
+    Raises LocalProtocolError where the file cannot be read.
+    """
+    tree, _ = _load(path)
+    found: dict[str, Place] = {}
+    for line, host in names_at_start(make_site(tree.directives)):
+        message = f'host not found in upstream "{host}"'
+        found.setdefault(host, Place(fault_of(message), line.file, line.line, message))
+    return found
+
+
 def _load(path: str) -> tuple[Tree, dict[str, str]]:
     sources: dict[str, str] = {}
 
@@ -71,6 +90,16 @@ def _load(path: str) -> tuple[Tree, dict[str, str]]:
     except OSError as error:
         raise LocalProtocolError(f"--conf {path}: {error.strerror or error}") from error
     return load(path, read, glob.iglob), sources
+
+
+def _unseen(known: Sequence[audited.Finding]) -> Iterator[Finding]:
+    """Yield a note for each fault that no case shows, and the file does."""
+    for number in sorted({one.fault for one in known}):
+        if number not in FAULTS or not FAULTS[number].is_in_file:
+            continue
+        first = next(one for one in known if one.fault == number)
+        note = Finding(number, Severity.NOTE, f"only the file shows it: {first.message}")
+        yield replace(note, places=_places(note, known))
 
 
 def _only_line(finding: Finding, directives: Iterable[Directive]) -> tuple[Place, ...]:

@@ -6,6 +6,7 @@ options are none.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 import time
@@ -14,11 +15,11 @@ from upwire.client.url import parse_url
 from upwire.errors import ConnectError, LocalProtocolError, UpwireError, printable
 from upwire.net.loop import run_in_loop
 from upwire.probe import report
-from upwire.probe.blame import place, read_version, refused_lines
+from upwire.probe.blame import hosts_at_start, place, read_version, refused_lines
 from upwire.probe.echo_backend import serve_until_cancelled
-from upwire.probe.evidence import Evidence, Finding
+from upwire.probe.evidence import Evidence, Finding, Place
 from upwire.probe.gathering import Step, gather
-from upwire.probe.hops import Budget
+from upwire.probe.hops import Budget, resolve_name
 from upwire.probe.options import ProbeOptions
 from upwire.probe.verdicts import judge
 
@@ -80,8 +81,25 @@ def _tell_why_nginx_is_down(options: ProbeOptions) -> None:
     if options.conf is None:
         return
     for line in refused_lines(options.conf):
-        told = f"{line.file}:{line.line}: {line.fault}: {line.message}"
-        print(f"nginx does not start with this: {printable(told)}", file=sys.stderr)
+        print(f"nginx does not start with this: {_told(line)}", file=sys.stderr)
+    for line in run_in_loop(_unknown_hosts(options.conf, options.timeout)):
+        print(f"nginx does not start where it finds as little: {_told(line)}", file=sys.stderr)
+
+
+def _told(line: Place) -> str:
+    return printable(f"{line.file}:{line.line}: {line.fault}: {line.message}")
+
+
+async def _unknown_hosts(conf: str, timeout_s: float) -> list[Place]:
+    """Return the lines of a file whose names have no address here."""
+    hosts = hosts_at_start(conf)
+    asked = (resolve_name(host, 0, timeout_s) for host in hosts)
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    return [
+        line
+        for line, answer in zip(hosts.values(), answers, strict=True)
+        if isinstance(answer, OSError | UnicodeError)
+    ]
 
 
 def _conclude(options: ProbeOptions, evidence: Evidence) -> list[Finding]:

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One row. case: what shows it, "" where none does, and reason says why."""
+    """One row. case: what shows it, "" where none does, and reason says why.
+
+    is_in_file: no case shows it, and the file does where it is given.
+    """
 
     number: str
     case: str = ""
     directive: str = ""
     mend: str = ""
     reason: str = ""
+    is_in_file: bool = False
 
 
 _UPGRADE_LINES = (
@@ -25,10 +29,10 @@ _UPGRADE_LINES = (
     "proxy_set_header Connection $connection_upgrade;"
 )
 _WEBSOCKET_MAP = "map $http_upgrade $websocket { default ''; ~*^websocket$ websocket; }"
-_FILE = "it shows in the file only; `upwire check` finds it"
-_LOAD = "it shows under a load that no prober should make; `upwire check` finds it"
+_FILE = "it shows in the file only: with `--conf`, its line is told"
+_LOAD = "it shows under a load that no prober should make: with `--conf`, its line is told"
 _NO_START = "nginx does not start with it: with `--conf`, the line is told where nobody answers"
-_SERVER_SIDE = "it shows on the server's side only"
+_SERVER_SIDE = "it shows on the server's side only: with `--conf`, its line is told"
 
 _ROWS = (
     Fault("F01", "handshake", "proxy_set_header", f"{_UPGRADE_LINES} in the location"),
@@ -86,8 +90,12 @@ _ROWS = (
         "F22", "idle", "proxy_read_timeout", "move it into the location that passes the request on"
     ),
     Fault("F23", "idle", "proxy_send_timeout", "proxy_read_timeout is what an idle tunnel obeys"),
-    Fault("F24", reason="it shows where the path is cut silently; `upwire check` finds it"),
-    Fault("F25", reason="it shows at a reload; `upwire check` finds it"),
+    Fault(
+        "F24",
+        reason="it shows where the path is cut silently: with `--conf`, its line is told",
+        is_in_file=True,
+    ),
+    Fault("F25", reason="it shows at a reload: with `--conf`, its line is told", is_in_file=True),
     Fault("F26", "idle", "worker_shutdown_timeout", "worker_shutdown_timeout 1h;"),
     Fault("F27", "half-close", "", "finish the closing handshake before the connection ends"),
     Fault("F28", "idle", "", "ping every 25 seconds"),
@@ -138,7 +146,7 @@ _ROWS = (
         'in the location of auth_request: proxy_set_header Upgrade ""; '
         'proxy_set_header Connection "";',
     ),
-    Fault("F57", reason=_FILE),
+    Fault("F57", reason=_FILE, is_in_file=True),
     Fault("F58", "parallel", "limit_conn", "a zone of its own, and a higher limit"),
     Fault("F59", "parallel", "limit_req", "burst= with nodelay"),
     Fault("F60", "handshake", "deny", "allow the client"),
@@ -147,24 +155,28 @@ _ROWS = (
     Fault("F63", "version-12, handshake", "proxy_intercept_errors", "proxy_intercept_errors off;"),
     Fault("F64", "handshake", "", "setsebool -P httpd_can_network_connect 1"),
     Fault("F70", "parallel", "worker_connections", "raise worker_connections"),
-    Fault("F71", reason=_LOAD),
-    Fault("F72", reason=_LOAD),
+    Fault("F71", reason=_LOAD, is_in_file=True),
+    Fault("F72", reason=_LOAD, is_in_file=True),
     Fault("F73", reason="it needs the polling protocol of the application"),
-    Fault("F74", reason=_LOAD),
-    Fault("F75", reason=_LOAD),
-    Fault("F76", reason=_LOAD),
-    Fault("F77", reason=_FILE),
-    Fault("F78", reason="a probe would leave its failure in the cache; `upwire check` finds it"),
+    Fault("F74", reason=_LOAD, is_in_file=True),
+    Fault("F75", reason=_LOAD, is_in_file=True),
+    Fault("F76", reason=_LOAD, is_in_file=True),
+    Fault("F77", reason=_FILE, is_in_file=True),
+    Fault(
+        "F78",
+        reason="a probe would leave its failure in the cache: with `--conf`, its line is told",
+        is_in_file=True,
+    ),
     Fault("F79", "parallel", "proxy_cache_lock", "proxy_cache off; here"),
     Fault(
         "F80", "handshake", "proxy_pass", "https:// to a TLS port, and proxy_ssl_server_name on;"
     ),
     Fault("F81", "TLS", "listen", "offer http/1.1 by ALPN"),
     Fault("F82", "handshake", "proxy_pass", "let nginx read and write the socket"),
-    Fault("F83", reason=f"{_SERVER_SIDE}; `upwire check` finds it"),
+    Fault("F83", reason=_SERVER_SIDE, is_in_file=True),
     Fault("F84", "plain", "add_header", "add `always` to add_header"),
-    Fault("F85", reason=_FILE),
-    Fault("F86", reason=_FILE),
+    Fault("F85", reason=_FILE, is_in_file=True),
+    Fault("F86", reason=_FILE, is_in_file=True),
     Fault("F87", reason=_NO_START),
     Fault("F88", reason="it concerns event streams, not WebSockets"),
 )

@@ -102,7 +102,12 @@ async def resolve(hop: Hop, timeout_s: float) -> list[str]:
     """Return every address of a hop's name. Raises OSError or TimeoutError."""
     if hop.unix is not None:
         return [hop.address]
+    return await resolve_name(hop.host, hop.port, timeout_s)
+
+
+async def resolve_name(host: str, port: int, timeout_s: float) -> list[str]:
+    """Return every address of a name. Raises OSError or TimeoutError."""
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(timeout_s):
-        found = await loop.getaddrinfo(hop.host, hop.port, type=socket.SOCK_STREAM)
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))

@@ -36,6 +36,19 @@ def check_names(site: Site) -> Iterator[Finding]:
                 yield _resolved_once(at, host)
 
 
+def names_at_start(site: Site) -> Iterator[tuple[Directive, str]]:
+    """Yield the names that nginx resolves when it starts, each with a line that has it."""
+    upstreams = [line for line in site.http if line.name == "upstream"]
+    peers = [line for block in upstreams for line in block.block or () if _is_peer(line)]
+    passes = [place.passes for place in site.proxied if site.upstream_of(place) is None]
+    for at in (*peers, *passes):
+        if at is None or "resolve" in at.args:
+            continue
+        host = _host(at)
+        if host and not is_literal(host) and "$" not in host and not is_masked(host):
+            yield at, host
+
+
 def is_literal(host: str) -> bool:
     """Whether a host is an address or a socket, and no name."""
     return host.startswith(("[", "unix:")) or is_ipv4(host.partition(":")[0])
