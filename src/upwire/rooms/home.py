@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from upwire.errors import LocalProtocolError
+
 Info = Mapping[str, object]
 """What a member shows of itself to the others; what JSON can carry."""
 
@@ -18,6 +20,8 @@ IDEMPOTENCY_TTL_S = 300.0
 """How long a home knows an idempotency_key, unless the room has IDEMPOTENCY_KEYS later ones."""
 
 IDEMPOTENCY_KEYS = 10_000
+
+_MOST_KEPT = 10**9  # in milliseconds, these seconds are a number that Lua holds exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,18 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLimits:
-    """How much of a room is kept: the latest messages, none older than ttl_s seconds."""
+    """How much of a room is kept: the latest messages, none older than ttl_s seconds.
+
+    Raises LocalProtocolError for less than 0, and for more than 10**9.
+    """
 
     messages: int = 100
     ttl_s: float = 300.0
+
+    def __post_init__(self) -> None:
+        for name, value in (("messages", self.messages), ("ttl_s", self.ttl_s)):
+            if not 0 <= value <= _MOST_KEPT:
+                raise LocalProtocolError(f"{name} of a history is 0 to 10**9, not {value}")
 
 
 @dataclass(frozen=True, slots=True)
