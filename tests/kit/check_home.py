@@ -251,6 +251,33 @@ async def check_a_position_of_another_epoch_is_not_completed(home: Home) -> None
     assert other.position == ahead.position == position
 
 
+async def check_a_position_that_none_can_be_is_not_completed(home: Home) -> None:
+    position = await publish(home, "1")
+    for epoch, offset in (
+        *((position.epoch, offset) for offset in (-1, 2, 2**53, 2**63, 2**64, 10**30)),
+        *((epoch, 1) for epoch in ("", " ", "\0", "\ud800", "e" * 10_000)),
+    ):
+        history = await home.history("lobby", since=Position(epoch, offset), limit=10)
+        assert history.position == position
+        assert not history.is_complete
+    assert (await publish(home, "2")).offset == 2
+
+
+async def check_any_text_is_an_idempotency_key(home: Home) -> None:
+    for offset, key in enumerate((" ", "\0", "\ud800", "{", "k" * 10_000), 1):
+        for _ in range(2):
+            position = await home.publish("lobby", Publication("x"), keep=KEEP, idempotency_key=key)
+            assert position.offset == offset
+
+
+async def check_who_enters_and_leaves_at_once_is_gone(home: Home) -> None:
+    await asyncio.gather(home.enter("lobby", "m1", {}), home.leave("lobby", "m1"))
+    assert await home.presence("lobby") == {}
+    await home.enter("lobby", "m1", {})
+    await asyncio.gather(home.leave("lobby", "m1"), home.enter("lobby", "m1", {"a": 1}))
+    assert await home.presence("lobby") == {"m1": {"a": 1}}
+
+
 async def check_an_idempotency_key_publishes_once(home: Home) -> None:
     recorder = Recorder()
     await home.subscribe("lobby", recorder)

@@ -9,6 +9,7 @@ import pytest
 from kit.check_home import Recorder, publish
 from kit.loop import in_loop
 from kit.redis import RedisServer, needs_redis, nodes, running_cluster, running_redis
+from upwire.errors import HomeUnreachable
 from upwire.rooms import redis_feed
 from upwire.rooms.home import History, HistoryLimits, Publication
 from upwire.rooms.redis_octets import encode_publication, name_keys
@@ -161,6 +162,34 @@ async def test_a_silent_server_is_noticed(
         await recorder.until_heard(1)
 
         assert recorder.words() == ["interrupted", "resumed", "published"]
+
+
+@in_loop
+async def test_a_room_that_is_refused_is_interrupted_alone(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_feed, "PING_INTERVAL_S", 0.05)
+    async with nodes(server.url, 1) as [home]:
+        good, bad = Recorder(), Recorder()
+        await home.subscribe("lobby", good)
+        await home.subscribe("bad", bad)
+        with server.client() as client:
+            client.rename("upwire:{bad}:meta", "aside")
+            client.set("upwire:{bad}:meta", "a string")
+            client.set("upwire:{worse}:meta", "a string")
+            with pytest.raises(HomeUnreachable, match="refuses: WRONGTYPE"):
+                await home.subscribe("worse", Recorder())
+            assert good.words() == bad.words() == []
+            server.cut_connections("pubsub")
+            await good.until_told("resumed")
+            client.rename("aside", "upwire:{bad}:meta")
+            await bad.until_told("resumed")
+        await publish(home, "x", room="bad")
+        await publish(home, "x")
+        for recorder in (good, bad):
+            await recorder.until_heard(1)
+            assert recorder.words() == ["interrupted", "resumed", "published"]
+        assert home._feed.rooms == ["lobby", "bad"]
 
 
 @in_loop

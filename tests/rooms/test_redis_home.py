@@ -298,7 +298,7 @@ async def test_living_members_are_refreshed_in_groups(
     quick: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_home, "_MEMBERS_AT_ONCE", 2)
-    monkeypatch.setattr(redis_home, "_CALLS_AT_ONCE", 2)
+    monkeypatch.setattr(redis_home, "_ROOMS_AT_ONCE", 2)
     async with nodes(quick.url, 1, presence_ttl_s=1.2) as [home]:
         [recorder] = await subscribe_all([home], "living")
         for room in ("living", "also"):
@@ -311,6 +311,75 @@ async def test_living_members_are_refreshed_in_groups(
                     await home.position("living")  # let it go on
         assert len(await home.presence("living")) == len(await home.presence("also")) == 5
         assert "left" not in recorder.words()
+
+
+@in_loop
+async def test_a_member_that_left_while_it_entered_is_not_refreshed(quick: RedisServer) -> None:
+    async with nodes(quick.url, 1, presence_ttl_s=0.3) as [home]:
+        await asyncio.gather(home.enter("brief", "m1", {}), home.leave("brief", "m1"))
+        with quick.client() as client:
+            start = client.info("commandstats")["cmdstat_evalsha"]["calls"]
+            while client.info("commandstats")["cmdstat_evalsha"]["calls"] < start + 5:
+                await home.presence("brief")
+        assert home._members == {}
+        assert await home.presence("brief") == {}
+
+
+@in_loop
+async def test_a_room_that_is_refused_is_refreshed_beside_others(
+    quick: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_home, "_ROOMS_AT_ONCE", 1)
+    async with nodes(quick.url, 1, presence_ttl_s=0.6) as [home]:
+        for room in ("one", "bad", "other"):
+            await home.enter(room, "m1", {})
+        with quick.client() as client:
+            client.delete("upwire:{bad}:members")
+            client.set("upwire:{bad}:members", "a string")
+            for room in ("one", "other"):
+                key = f"upwire:{{{room}}}:expiry"
+                start = client.zscore(key, "m1")
+                while client.zscore(key, "m1") == start:
+                    await home.position("one")  # let it go on
+            client.delete("upwire:{bad}:members")
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {"epoch": "e"},
+        {"epoch": b"\xff", "offset": 1, "life": 1},
+        {"epoch": "e", "offset": "x", "life": 1},
+        {"epoch": "e", "offset": -1, "life": 1},
+        {"epoch": "e", "offset": 1, "life": "1e+99"},
+    ],
+)
+@in_loop
+async def test_a_room_that_others_have_written_to_begins_anew(
+    meta: dict[str, str | bytes | int], quick: RedisServer
+) -> None:
+    async with nodes(quick.url, 1) as [home]:
+        with quick.client() as client:
+            client.delete("upwire:{theirs}:meta")
+            client.hset("upwire:{theirs}:meta", mapping=meta)
+            client.xadd("upwire:{theirs}:log", {"a": "b"})
+        position = await publish(home, "1", room="theirs")
+        assert position.offset == 1
+        history = await home.history("theirs")
+        assert history == History(position, (Publication("1", offset=1),))
+
+
+@in_loop
+async def test_entries_and_members_of_others_are_passed_over(quick: RedisServer) -> None:
+    async with nodes(quick.url, 1) as [home]:
+        first = await publish(home, "1", room="shared")
+        with quick.client() as client:
+            client.xadd("upwire:{shared}:log", {"a": "b"}, id="1-1")
+            client.hset("upwire:{shared}:members", "theirs", "b")
+        await home.enter("shared", "m1", {})
+        assert (await home.history("shared", since=first)).publications == ()
+        assert (await publish(home, "2", room="shared")).offset == 2
+        assert await home.presence("shared") == {"m1": {}}
 
 
 @in_loop

@@ -149,6 +149,28 @@ async def test_a_user_who_may_not_load_scripts_is_refused(tmp_path: Path) -> Non
         await link.close()
 
 
+@pytest.mark.parametrize("octets", [b":x\r\n", b"*1\r\n" * 3000, b"-MOVED\r\n" * 99])
+@in_loop
+async def test_a_server_that_speaks_something_else_is_not_the_end(
+    octets: bytes, tmp_path: Path
+) -> None:
+    async def garble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while await reader.read(1000):
+                writer.write(octets)
+        writer.close()
+
+    path = str(tmp_path / "garbled.sock")
+    link = Link(f"unix://{path}", deadline_s=0.1)
+    async with await asyncio.start_unix_server(garble, path):
+        for _ in range(2):
+            with pytest.raises(HomeUnreachable, match="is not reached"):
+                await link.run(Call(HAS_SHARDED_CHANNELS))
+        assert link._working is not None
+        assert not link._working.done()
+    await link.close()
+
+
 @in_loop
 async def test_a_link_that_was_never_used_closes() -> None:
     await Link("redis://", deadline_s=1).close()

@@ -10,6 +10,7 @@ from upwire.rooms.redis_octets import (
     Published,
     decode_history,
     decode_member,
+    decode_members,
     decode_message,
     decode_publication,
     encode_member,
@@ -21,6 +22,7 @@ ENTRIES = [
     [b"4-0", [b"x", b"0", b"p", encode_publication(Publication("four"))]],
     [b"5-0", [b"x", b"0", b"p", encode_publication(Publication(b"five", "k", "m"))]],
 ]
+NESTED = b"[" * 100_000
 FOUR = Publication("four", offset=4)
 FIVE = Publication(b"five", "k", "m", 5)
 
@@ -121,8 +123,23 @@ def test_the_latest_come_in_the_order_of_offsets() -> None:
 
 
 def test_entries_of_others_count_as_missing() -> None:
-    entries = [ENTRIES[0], [b"5-0", [b"x", b"0", b"p", b"nonsense"]]]
+    for theirs in ([b"x", b"0", b"p", b"nonsense"], [b"a", b"b"]):
+        entries = [ENTRIES[0], [b"5-0", theirs]]
 
-    history = decode_history([b"e", b"5", entries], Position("e", 3), is_latest=False)
+        history = decode_history([b"e", b"5", entries], Position("e", 3), is_latest=False)
 
-    assert history == History(Position("e", 5), (FOUR,), is_complete=False)
+        assert history == History(Position("e", 5), (FOUR,), is_complete=False)
+
+
+def test_members_are_told_from_what_others_have_put_there() -> None:
+    records = [b'["m1",{"a":1}]', b"", b"[]", NESTED, b'["m2",{}]']
+
+    assert decode_members(records) == {"m1": {"a": 1}, "m2": {}}
+
+
+@pytest.mark.parametrize(
+    "octets", [b"j" + NESTED, b"pe 1 " + NESTED, b"pe " + b"9" * 5000 + b" {}"]
+)
+def test_what_would_take_too_much_to_read_is_no_message(octets: bytes) -> None:
+    with pytest.raises(ValueError, match=r"nested|digits"):
+        decode_message(octets)

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from kit.check_home import Recorder
 from kit.loop import in_loop
+from upwire.errors import HomeUnreachable
 from upwire.rooms.home import History, Position, Publication
 from upwire.rooms.redis_octets import Joined, Left, Published
 from upwire.rooms.redis_subscription import Subscription
@@ -108,6 +111,29 @@ async def test_a_subscriber_that_is_interrupted_before_it_knows_waits_on() -> No
 
     assert await waiting == Position("f", 5)
     assert recorder.events == []
+
+
+@in_loop
+async def test_who_waits_for_a_log_that_is_refused_is_told_so() -> None:
+    subscription = Subscription("lobby", Recorder())
+    waiting = asyncio.create_task(subscription.collect())
+    await asyncio.sleep(0)
+    subscription.refuse(HomeUnreachable("no"))
+    with pytest.raises(HomeUnreachable, match="no"):
+        await waiting
+
+
+@in_loop
+async def test_a_log_that_is_refused_interrupts_until_it_is_read() -> None:
+    subscription, recorder = await collected(2)
+    subscription.refuse(HomeUnreachable("no"))
+    subscription.refuse(HomeUnreachable("no"))
+    assert subscription.take(publication(3))
+    assert subscription.is_stale
+    subscription.catch_up(history(3, 3))
+
+    assert not subscription.is_stale
+    assert recorder.events == [("interrupted", None), ("resumed", history(3, 3))]
 
 
 @in_loop

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from upwire.errors import HomeUnreachable
 from upwire.rooms.home import History, Listener, Position
-from upwire.rooms.redis_link import LOST, Call, Connection, Link, backoff_s, stop
+from upwire.rooms.redis_link import LOST, Call, Connection, Link, Refused, backoff_s, stop
 from upwire.rooms.redis_octets import decode_message
 from upwire.rooms.redis_scripts import HAS_SHARDED_CHANNELS
 from upwire.rooms.redis_subscription import Subscription
@@ -22,7 +22,7 @@ PING_INTERVAL_S = 5.0
 _ROOMS_AT_ONCE = 64  # read from their logs in one round trip
 
 Command = tuple[str | bytes, ...]
-ReadLogs = Callable[[Sequence[Subscription]], Awaitable[Sequence[History]]]
+ReadLogs = Callable[[Sequence[Subscription]], Awaitable[Sequence[History | Refused]]]
 
 
 class Feed:
@@ -73,7 +73,7 @@ class Feed:
         except TimeoutError:
             self._end(channel, subscription)
             raise HomeUnreachable(f"{self._link.address} is not reached") from None
-        except asyncio.CancelledError:
+        except (HomeUnreachable, asyncio.CancelledError):
             self._end(channel, subscription)
             raise
 
@@ -173,6 +173,8 @@ class Feed:
                 channel in self._subscriptions and not self._unconfirmed[channel]
             ):
                 raise ConnectionError("the server has ended a subscription")
+            case [b"pong", _] if self._is_current:
+                await self._catch_up([one for one in self._subscriptions.values() if one.is_stale])
 
     async def _take(self, channel: bytes, octets: bytes) -> None:
         try:
@@ -192,8 +194,14 @@ class Feed:
                 await self._catch_up([subscription])
 
     async def _catch_up(self, subscriptions: Sequence[Subscription]) -> None:
-        """Tell the listeners what the logs have that the channels have not brought."""
+        """Tell the listeners what the logs have that the channels have not brought.
+
+        A log that is refused is that of one room, and is asked for again with the next pong.
+        """
         for i in range(0, len(subscriptions), _ROOMS_AT_ONCE):
             some = subscriptions[i : i + _ROOMS_AT_ONCE]
-            for subscription, history in zip(some, await self._read_logs(some), strict=True):
-                subscription.catch_up(history)
+            for subscription, log in zip(some, await self._read_logs(some), strict=True):
+                if isinstance(log, Refused):
+                    subscription.refuse(log)
+                else:
+                    subscription.catch_up(log)

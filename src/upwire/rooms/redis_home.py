@@ -20,11 +20,11 @@ from upwire.rooms.home import (
     Publication,
 )
 from upwire.rooms.redis_feed import Feed
-from upwire.rooms.redis_link import Call, Link, stop
+from upwire.rooms.redis_link import Call, Link, Refused, stop
 from upwire.rooms.redis_octets import (
     Keys,
     decode_history,
-    decode_member,
+    decode_members,
     decode_position,
     encode_member,
     encode_publication,
@@ -34,7 +34,8 @@ from upwire.rooms.redis_scripts import ENTER, HAS_SHARDED_CHANNELS, LEAVE, PRESE
 from upwire.rooms.redis_subscription import Subscription
 
 _MEMBERS_AT_ONCE = 500  # refreshed by one script
-_CALLS_AT_ONCE = 100  # in one round trip
+_ROOMS_AT_ONCE = 100  # in one round trip
+_NOWHERE = ("", 0)  # in no epoch
 
 
 class RedisHome:
@@ -66,7 +67,6 @@ class RedisHome:
         self._node = secrets.token_hex(8)
         self._numbers = count()
         self._members: dict[str, dict[str, bytes]] = {}
-        self._presence_lock = asyncio.Lock()  # no refresh overtakes a member that leaves
         self._refresh_is_due = asyncio.Event()
         self._refreshing: asyncio.Task[None] | None = None
 
@@ -83,7 +83,9 @@ class RedisHome:
         await self._feed.close()
         members, self._members = self._members, {}
         with contextlib.suppress(HomeUnreachable):  # they expire
-            await self._run_many([self._leave_call(room, *ids) for room, ids in members.items()])
+            calls = [self._leave_call(room, *ids) for room, ids in members.items()]
+            for i in range(0, len(calls), _ROOMS_AT_ONCE):
+                await self._link.run(*calls[i : i + _ROOMS_AT_ONCE])
         await self._link.close()
 
     async def publish(
@@ -132,10 +134,13 @@ class RedisHome:
         self._feed.unsubscribe(room)
 
     async def enter(self, room: str, member_id: str, info: Info) -> None:
-        """Put a member of this node among the room's; it expires where the node does."""
+        """Put a member of this node among the room's; it expires where the node does.
+
+        Where this raises, it is not known whether it is there, until leave().
+        """
         record = encode_member(member_id, info)
-        await self._link.run(self._enter_call(room, [(member_id, record)], tell="all"))
         self._members.setdefault(room, {})[member_id] = record
+        await self._link.run(self._enter_call(room, [(member_id, record)], tell="all"))
 
     async def leave(self, room: str, member_id: str) -> None:
         """Take a member out. Where the server is not reached, it expires."""
@@ -143,16 +148,15 @@ class RedisHome:
         members.pop(member_id, None)
         if not members:
             self._members.pop(room, None)
-        async with self._presence_lock:
-            with contextlib.suppress(HomeUnreachable):
-                await self._link.run(self._leave_call(room, member_id))
+        with contextlib.suppress(HomeUnreachable):
+            await self._link.run(self._leave_call(room, member_id))
 
     async def presence(self, room: str) -> Mapping[str, Info]:
         """Return the members of all nodes by their ids."""
         keys = self._keys(room)
         call = Call(PRESENCE, (keys.members, keys.expiry), (keys.channel,))
         [records] = await self._link.run(call)
-        return dict(map(decode_member, records))
+        return decode_members(records)
 
     def _keys(self, room: str) -> Keys:
         return name_keys(self._prefix, room)
@@ -169,12 +173,17 @@ class RedisHome:
         self, room: str, known: Position | None, *, since: Position | None, limit: int | None
     ) -> Call:
         keys = self._keys(room)
-        start = ("", "") if since is None else (since.epoch, since.offset)
+        start: tuple[str, str | int] = ("", "")
+        if since is not None:
+            start = (since.epoch, since.offset) if 0 <= since.offset < 2**63 else _NOWHERE
         arguments = (*self._current(known), *start, -1 if limit is None else limit)
         return Call(READ, (keys.meta, keys.log), arguments)
 
-    async def _read_logs(self, subscriptions: Sequence[Subscription]) -> list[History]:
-        """Return what the rooms have behind where the subscriptions are."""
+    async def _read_logs(self, subscriptions: Sequence[Subscription]) -> list[History | Refused]:
+        """Return what the rooms have behind where the subscriptions are, or why not.
+
+        Raises HomeUnreachable.
+        """
         calls = [
             self._read_call(
                 subscription.room,
@@ -184,11 +193,17 @@ class RedisHome:
             )
             for subscription in subscriptions
         ]
-        replies = await self._link.run(*calls)
-        return [
-            decode_history(reply, subscription.position, is_latest=False)
-            for subscription, reply in zip(subscriptions, replies, strict=True)
+        reading = [
+            self._read_log(call, one) for call, one in zip(calls, subscriptions, strict=True)
         ]
+        return await asyncio.gather(*reading)
+
+    async def _read_log(self, call: Call, subscription: Subscription) -> History | Refused:
+        try:
+            [reply] = await self._link.run(call)
+        except Refused as error:
+            return error
+        return decode_history(reply, subscription.position, is_latest=False)
 
     def _enter_call(
         self, room: str, members: Sequence[tuple[str, bytes]], *, tell: Literal["all", "new"]
@@ -212,19 +227,21 @@ class RedisHome:
                 async with asyncio.timeout(self._presence_ttl_s / 3):
                     await self._refresh_is_due.wait()
             self._refresh_is_due.clear()
-            async with self._presence_lock:
-                with contextlib.suppress(HomeUnreachable):  # we are called when it is back
-                    await self._run_many(list(self._refresh_calls()))
+            with contextlib.suppress(HomeUnreachable):  # we are called when it is back
+                await self._refresh()
 
-    def _refresh_calls(self) -> Iterator[Call]:
-        for room in {*self._feed.rooms, *self._members}:
-            members = list(self._members.get(room, {}).items())
-            for i in range(0, len(members) or 1, _MEMBERS_AT_ONCE):
-                yield self._enter_call(room, members[i : i + _MEMBERS_AT_ONCE], tell="new")
+    async def _refresh(self) -> None:
+        """Refresh all rooms; calls are made as they go, so that none overtakes one who leaves."""
+        rooms = [*{*self._feed.rooms, *self._members}]
+        for i in range(0, len(rooms), _ROOMS_AT_ONCE):
+            some = rooms[i : i + _ROOMS_AT_ONCE]
+            with contextlib.suppress(Refused):  # one of a room; the others are done
+                await self._link.run(*(call for room in some for call in self._refresh_calls(room)))
 
-    async def _run_many(self, calls: Sequence[Call]) -> None:
-        for i in range(0, len(calls), _CALLS_AT_ONCE):
-            await self._link.run(*calls[i : i + _CALLS_AT_ONCE])
+    def _refresh_calls(self, room: str) -> Iterator[Call]:
+        members = list(self._members.get(room, {}).items())
+        for i in range(0, len(members) or 1, _MEMBERS_AT_ONCE):
+            yield self._enter_call(room, members[i : i + _MEMBERS_AT_ONCE], tell="new")
 
 
 def _ms(seconds: float) -> int:

@@ -26,15 +26,18 @@ except ModuleNotFoundError:
         [Problem("rooms on Redis need the redis package: pip install 'upwire[redis]'")]
     ) from None
 
-__all__ = ["LOST", "Call", "Connection", "Link", "backoff_s", "stop"]
+__all__ = ["LOST", "Call", "Connection", "Link", "Refused", "backoff_s", "stop"]
 
-LOST = (faults.RedisError, OSError, TimeoutError)
+# What the redis package lets through of a server that speaks something else.
+_GARBLED = (ValueError, LookupError, RecursionError)
+
+LOST = (faults.RedisError, OSError, TimeoutError, *_GARBLED)
 """What the use of a connection raises when it fails."""
 
 # A server that is gone, starts or is being replaced. It may be another one in a moment.
 _PASSING = (
     *(faults.ConnectionError, faults.TimeoutError, OSError, TimeoutError),
-    *(faults.ReadOnlyError, faults.ClusterDownError),
+    *(faults.ReadOnlyError, faults.ClusterDownError, *_GARBLED),
 )
 _SCHEMES = ("redis", "rediss", "unix")
 _URL_OPTIONS = frozenset(
@@ -45,6 +48,10 @@ _BACKOFF_FIRST_S = 0.05
 _BACKOFF_MOST_S = 2.0
 _CALLS_AT_ONCE = 128  # in one round trip
 _CANCEL_AGAIN_S = 0.05
+
+
+class Refused(HomeUnreachable):
+    """The server is there, and does not do what it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,7 @@ class Link:
                 url,
                 protocol=2,
                 retry=Retry(NoBackoff(), 0),  # we repeat ourselves, and know what may be repeated
+                encoding_errors="surrogatepass",  # callers give any text; ours is checked before
                 socket_timeout=attempt_s,
                 socket_connect_timeout=attempt_s,
             )
@@ -102,7 +110,7 @@ class Link:
         """Run scripts in one round trip; return their answers, typed by each script alone.
 
         Repeats them where an answer was lost: a script must bear that.
-        Raises HomeUnreachable when the deadline has passed, or the server refuses.
+        Raises HomeUnreachable when the deadline has passed, and Refused.
         """
         if self._working is None:
             self._working = asyncio.create_task(self._work())
@@ -113,7 +121,7 @@ class Link:
             async with asyncio.timeout(self._deadline_s):
                 return await order.answer
         except TimeoutError:
-            raise self._unreachable(f"is not reached: {self._failure}") from None
+            raise HomeUnreachable(f"{self.address} is not reached: {self._failure}") from None
 
     async def close(self) -> None:
         """Close the connection. What is still called ends at its deadline."""
@@ -170,10 +178,7 @@ class Link:
     def _refuse(self, batch: Sequence[_Order], error: Exception) -> None:
         for order in batch:
             if not order.answer.done():
-                order.answer.set_exception(self._unreachable(f"refuses: {error}"))
-
-    def _unreachable(self, why: str) -> HomeUnreachable:
-        return HomeUnreachable(f"{self.address} {why}")
+                order.answer.set_exception(Refused(f"{self.address} refuses: {error}"))
 
     async def _send(self, calls: Sequence[Call]) -> list[Any]:
         """Return the replies, errors among them. Raises where they may be others in a moment."""

@@ -79,7 +79,7 @@ def encode_publication(publication: Publication) -> bytes:
 def decode_publication(octets: bytes, offset: int) -> Publication:
     """Return the publication that `encode_publication()` has written. Raises ValueError."""
     line, _, data = octets.partition(b"\n")
-    match json.loads(line):
+    match _read_json(line):
         case {"text": bool(is_text), "key": str(key), "publisher": str(publisher)}:
             return Publication(data.decode() if is_text else data, key, publisher, offset)
     raise ValueError("not a publication")
@@ -95,10 +95,20 @@ def encode_member(member_id: str, info: Info) -> bytes:
 
 def decode_member(record: bytes) -> tuple[str, Info]:
     """Return what `encode_member()` was given. Raises ValueError."""
-    match json.loads(record):
+    match _read_json(record):
         case [str(member_id), dict(info)]:
             return member_id, info
     raise ValueError("not a member")
+
+
+def decode_members(records: Iterable[bytes]) -> dict[str, Info]:
+    """Return members by their ids, without what others have put there."""
+    members = {}
+    for record in records:
+        with contextlib.suppress(ValueError):
+            member_id, info = decode_member(record)
+            members[member_id] = info
+    return members
 
 
 def decode_position(epoch: bytes, offset: bytes) -> Position:
@@ -142,5 +152,13 @@ def decode_history(reply: Sequence[Any], since: Position | None, *, is_latest: b
 def _readable(entries: Iterable[Any]) -> Iterator[Publication]:
     """Yield the publications of a log; what others have put there counts as missing."""
     for entry_id, fields in entries:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, IndexError):
             yield decode_publication(fields[3], int(entry_id.partition(b"-")[0]))
+
+
+def _read_json(octets: bytes) -> Any:
+    """Return what JSON says. Raises ValueError for anything else, and what is nested too deeply."""
+    try:
+        return json.loads(octets)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None

@@ -28,15 +28,20 @@ local function now_ms()
 end
 """
 
-# A room whose meta is gone begins anew. So does one that is behind what the caller has seen of
-# the same epoch: the server came back with older data, and its next offsets would be taken twice.
+# A room whose meta is gone, or not ours, begins anew. So does one that is behind what the caller
+# has seen of the same epoch: the server came back with older data, and its next offsets would be
+# taken twice.
 _CURRENT: Final = (
     f"local UNUSED_MS, USED_MS = {_UNUSED_MS}, {_USED_MS}"
     + """
 local meta, log = KEYS[1], KEYS[2]
 local new_epoch, known_epoch, known_offset = ARGV[1], ARGV[2], ARGV[3]
 local epoch, offset, life_ms = unpack(redis.call('HMGET', meta, 'epoch', 'offset', 'life'))
-if not epoch or (epoch == known_epoch and tonumber(offset) < tonumber(known_offset)) then
+local function is_ours()
+  return epoch and offset and life_ms and string.match(epoch, '^%x+$')
+    and string.match(offset, '^%d+$') and string.match(life_ms, '^%d+$')
+end
+if not is_ours() or (epoch == known_epoch and tonumber(offset) < tonumber(known_offset)) then
   redis.call('DEL', log)
   life_ms = UNUSED_MS
   redis.call('HSET', meta, 'epoch', new_epoch, 'offset', '0', 'life', life_ms)
@@ -46,7 +51,7 @@ redis.call('PEXPIRE', meta, life_ms)
 local function drop_expired(now)
   while true do
     local oldest = redis.call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
-    if not oldest or tonumber(oldest[2][2]) > now then return end
+    if not oldest or (tonumber(oldest[2][2]) or 0) > now then return end
     redis.call('XDEL', log, oldest[1])
   end
 end
