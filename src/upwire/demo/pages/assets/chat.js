@@ -104,8 +104,11 @@ function show({ id, name, text, at_ms }) {
   const by = span("by", "");
   const who = document.createElement("b");
   who.textContent = name;
-  const time = new Date(at_ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  by.append(who, ` ${time}`);
+  const time = document.createElement("time");
+  const at = new Date(at_ms);
+  time.dateTime = at.toISOString();
+  time.textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  by.append(who, " ", time);
   item.append(badge(name), by, span("words", text));
   lines.set(id, item);
   add(item);
@@ -202,7 +205,8 @@ async function tell(place, info) {
     const shown = await place.update({ info });
     if (shown) place.members.set(client.id, shown);
   } catch (error) {
-    if (error.code !== "closed") notice(error.message);
+    // Without a place in the room, the next join tells the same.
+    if (error.code !== "closed" && error.code !== "not_joined") notice(error.message);
   }
 }
 
