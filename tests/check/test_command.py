@@ -24,6 +24,18 @@ def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+def test_what_nginx_printed_is_not_written(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = f"# configuration file {conf}:\n{CLASSIC}\n"
+    printed = conf.with_name("printed")
+    printed.write_text(text)
+    assert main(CheckOptions(path="printed", nginx="1.22", github=True)) == 1
+    assert f"{conf},line=4," in capsys.readouterr().out
+    for option in ("--fix", "--diff"):
+        assert cli.main(["check", "printed", option]) == 2
+    assert "name the files" in capsys.readouterr().err
+    assert (conf.read_text(), printed.read_text()) == (CLASSIC, text)
+
+
 @pytest.mark.parametrize(
     ("text", "level", "status"),
     [

@@ -26,6 +26,26 @@ def names(folder: Path, found: list[str]) -> list[str]:
     return [os.path.relpath(name, folder) for name in found]
 
 
+def test_what_nginx_prints_is_read_by_its_own_names(tmp_path: Path) -> None:
+    (tmp_path / "other.conf").write_text("server { }")
+    (tmp_path / "printed").write_text(
+        "nginx: configuration file /e/nginx.conf test is successful\n"
+        "# configuration file /e/nginx.conf:\nevents { }\n"
+        f"http {{ include mime.types; include conf.d/*; include {tmp_path}/other.conf; }}\n\n"
+        "# configuration file /e/conf.d/a:\n\nserver { }\n\n"
+        "# configuration file /e/conf.d/deeper/b:\nbroken\n"
+    )
+    found = read(str(tmp_path / "printed"))
+    assert (found.path, found.is_dump, list(found.sources)) == (
+        "/e/nginx.conf",
+        True,
+        ["/e/nginx.conf", "/e/conf.d/a"],
+    )
+    assert [os.path.basename(name) for name in found.unread] == ["other.conf"]
+    (server,) = (one for one in found.tree.directives[1].block or () if one.name == "server")
+    assert (server.file, server.line) == ("/e/conf.d/a", 2)
+
+
 def test_a_file_is_itself(tmp_path: Path) -> None:
     assert find_files(str(tmp_path / "x")) == [str(tmp_path / "x")]
     assert find_files("-") == ["-"]

@@ -14,7 +14,7 @@ from difflib import unified_diff
 from upwire.check.reading import on_disk
 from upwire.check.verdict import Verdict, offset_of
 from upwire.conf.audit import Edit, Finding, Severity
-from upwire.errors import StreamError
+from upwire.errors import LocalProtocolError, StreamError
 
 _ROUNDS_MAX = 8  # a mend can bring to light what the next one is for
 _WORD = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|(?:\\.|\$\{|[^ \t\r\n;{])+", re.DOTALL)
@@ -51,8 +51,11 @@ def mend(verdict: Verdict, judge_again: Judge) -> Mended:
     """Return what the files become when all that can be mended is.
 
     A round is kept only if what it mends is found less often then, and no error came up;
-    otherwise each finding is tried alone, and those that stood the trial are mended.
+    otherwise each finding is tried alone, and those that stood the trial are mended. Raises
+    LocalProtocolError where the files are elsewhere.
     """
+    if verdict.reading.is_dump:
+        raise LocalProtocolError("what `nginx -T` printed cannot be mended: name the files")
     texts: dict[str, str] = {}
     cured: list[Finding] = []
     for _ in range(_ROUNDS_MAX):

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from upwire.check.dump import split_dump
 from upwire.check.masking import Masked, mask
 from upwire.conf.directives import TABLE
 from upwire.conf.syntax import Directive, Tree, load
@@ -43,7 +44,8 @@ class Reading:
 
     path: the file that it began with, "-" for standard input. folder: what relative names are
     below. sources: each file's text as it is, by the name it was opened with. masked: what was
-    parsed of it. unread: the files that could not be read, and why.
+    parsed of it. unread: the files that could not be read, and why. is_dump: it is what
+    `nginx -T` printed, and its files are not those of this machine.
     """
 
     path: str
@@ -52,6 +54,7 @@ class Reading:
     sources: Mapping[str, str]
     masked: Mapping[str, Masked]
     unread: Mapping[str, OSError]
+    is_dump: bool = False
 
     @property
     def is_template(self) -> bool:
@@ -118,9 +121,25 @@ def read(
         reader.open(name)
     except OSError as error:
         raise LocalProtocolError(f"{path}: {error.strerror or error}") from None
+    if parts := split_dump(reader.sources[name]):
+        return _read_dump(parts)
     folder = in_latin_1(prefix if prefix is not None else _folder_of(path))
     tree = load(name, reader.read, expand, folder=folder)
     return Reading(name, folder, tree, reader.sources, reader.masked, reader.unread)
+
+
+def _read_dump(parts: Mapping[str, str]) -> Reading:
+    """Read what `nginx -T` printed: the files in it, and none of this machine."""
+    reader = _Reader(parts, is_closed=True)
+    first = next(iter(parts))
+    folder = os.path.dirname(first)
+
+    def fit(pattern: str) -> list[str]:
+        depth = pattern.count("/")
+        return [name for name in fnmatch.filter(parts, pattern) if name.count("/") == depth]
+
+    tree = load(first, reader.read, fit, folder=folder)
+    return Reading(first, folder, tree, reader.sources, reader.masked, reader.unread, is_dump=True)
 
 
 def refuse_others(readings: Sequence[Reading]) -> list[Reading]:
@@ -155,17 +174,20 @@ def expand(pattern: str) -> Iterator[str]:
 class _Reader:
     """Opens files, and keeps their texts."""
 
-    def __init__(self, instead: Mapping[str, str]) -> None:
+    def __init__(self, instead: Mapping[str, str], *, is_closed: bool = False) -> None:
         self.sources: dict[str, str] = {}
         self.masked: dict[str, Masked] = {}
         self.unread: dict[str, OSError] = {}
         self._instead = instead
+        self._is_closed = is_closed  # there is nothing else to open
         self._reads = 0
 
     def open(self, name: str) -> str:
         """Return the text of a file; raises OSError."""
         if name not in self.sources:
             text = self._instead.get(name)
+            if text is None and self._is_closed:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             if text is None:
                 text = _octets_of(name, is_first=not self.sources).decode("latin-1")
             self.sources[name] = text
