@@ -54,8 +54,8 @@ async def over_sockets() -> Pair:
 @pytest.mark.parametrize("check", CHECKS + HALF_CLOSE_CHECKS, ids=name_of)
 @pytest.mark.parametrize(
     "make_pair",
-    [in_memory, partial(in_memory, 100), over_sockets],
-    ids=["memory", "small records", "tcp"],
+    [in_memory, partial(in_memory, 100), partial(in_memory, 65536), over_sockets],
+    ids=["memory", "small records", "large records", "tcp"],
 )
 def test_a_stream_like_any_other(check: Check, make_pair: Callable[[], Awaitable[Pair]]) -> None:
     asyncio.run(run_check(check, make_pair))
@@ -103,6 +103,19 @@ async def test_the_first_flight_is_kept_until_it_is_taken() -> None:
         assert not transport.take_flights()
         assert isinstance(transport.get_extra_info("ssl_object"), SSL.Connection)
         transport.abort()
+
+
+@pytest.mark.parametrize("record_octets", [0, 65536])
+@in_loop
+async def test_a_record_holds_what_it_can(record_octets: int) -> None:
+    lower = memory_pair()
+    near, far = [transport.open() for transport in await over(lower, record_octets)]
+    content = bytes(range(256)) * 256
+    near.write(content)
+    near.write_eof()
+    assert await read_octets(far, len(content)) == content
+    near.abort()
+    far.abort()
 
 
 @in_loop

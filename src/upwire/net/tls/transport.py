@@ -35,7 +35,7 @@ async def start_tls(
     """Shake hands on a Stream; connection knows the side, and has no socket.
 
     The answer is to be had from `TlsTransport.open()`; the Stream below is the answer's from now
-    on. record_octets: how much content to put into one record.
+    on. record_octets: how much content to put into one record; what holds less is filled.
     Raises StreamError, caused by the SSL.Error where there was one; what OpenSSL has to say to the
     peer is sent before. The Stream stays the caller's to close then.
     """
@@ -90,7 +90,7 @@ class TlsTransport(asyncio.Transport):
         self._loop = asyncio.get_running_loop()
         self._stream = stream
         self._connection = connection
-        self._record_octets = record_octets
+        self._record_octets = min(record_octets, RECORD_OCTETS) or RECORD_OCTETS
         self._protocol: asyncio.Protocol | None = None
         self._drain: asyncio.Task[None] | None = None  # while the lower Stream is full
         self._is_reading_paused = False
