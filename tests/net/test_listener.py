@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -442,6 +444,33 @@ def test_a_drain_serves_what_had_come_and_closes_who_is_silent() -> None:
         assert await asking.read(timeout_s=DEADLINE_S) == b"?"
         assert await silent.read(timeout_s=DEADLINE_S) == b""
         await close(silent, asking)
+
+    asyncio.run(main())
+
+
+def test_a_handshake_that_outlasts_a_drain_leaves_no_connection(certificates: Certificates) -> None:
+    async def main() -> None:
+        tls = server_context(certificates.certificate_file, certificates.key_file)
+        listener = Listener(echo, on_octets=serve_by(b""), tls=tls)
+        listener.bind("127.0.0.1", 0)
+        listener.start()
+        stream = await connect(listener)
+        await asyncio.wait_for(until(lambda: listener.connections == 1), DEADLINE_S)
+        draining = asyncio.create_task(listener.drain(DEADLINE_S))
+        await asyncio.wait_for(until(lambda: not listener.addresses), DEADLINE_S)
+        theirs, ours = ssl.MemoryBIO(), ssl.MemoryBIO()
+        session = client_context(is_verified=False).wrap_bio(theirs, ours)
+        content = None
+        while content != b"":  # the server's closure alert
+            with contextlib.suppress(ssl.SSLWantReadError):
+                session.do_handshake()
+                content = session.read()
+            stream.write(ours.read())
+            if content is None:
+                theirs.write(await stream.read(timeout_s=DEADLINE_S))
+        await close(stream)
+        assert await draining == 0
+        assert listener.connections == 0
 
     asyncio.run(main())
 

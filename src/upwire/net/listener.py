@@ -249,10 +249,15 @@ class Listener:
         task.add_done_callback(partial(self._forget, sock))
 
     def _welcome(self, stream: Stream) -> None:
-        """Run what serves a new connection; wait for its first octets before, where they decide."""
+        """Run what serves a new connection; wait for its first octets before, where they decide.
+
+        One whose TLS handshake outlasts the listening is closed then: it has said nothing.
+        """
         stream.keeper = self
         if self._on_octets is None:
             self._own(asyncio.create_task(self._run(stream)), stream)
+        elif not self._is_started:
+            self._own(asyncio.create_task(self._see_off(stream)), stream)
         else:
             self._newcomers.add(stream)
 
