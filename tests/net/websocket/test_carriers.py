@@ -168,6 +168,24 @@ def test_messages_of_all_sizes_come_back_as_they_were(
     run(main)
 
 
+def test_an_end_that_came_before_the_websocket_is_told(carrier: str) -> None:
+    async def main() -> None:
+        ours, theirs = connected_sockets(socket.AF_INET)
+        stream = await open_socket_stream(theirs)
+        ours.sendall(build_frame(1, b"last", mask_key=KEY))
+        ours.shutdown(socket.SHUT_WR)
+        while not stream.is_eof:  # noqa: ASYNC110  # on_end is the Stream's own here
+            await asyncio.sleep(0)
+        server = open_on(stream, Role.SERVER, QUIET)
+        assert await server.recv() == "last"
+        with pytest.raises(ConnectionClosed):
+            await server.recv()
+        await server.wait_closed()
+        ours.close()
+
+    run(main)
+
+
 def test_frames_split_anywhere_are_messages(carrier: str) -> None:
     octets = (
         build_frame(1, b"one", mask_key=KEY)

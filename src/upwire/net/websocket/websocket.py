@@ -491,7 +491,8 @@ class WebSocket(Channel):
 
 def _carry(stream: Stream) -> tuple[Stream | Link, Cork | None, bytes]:
     """Return what carries the octets from now on, and what the Stream has read if it does not."""
-    if isinstance(stream.transport, LinkTransport) and stream.can_lend:
+    can_detach = stream.can_lend and not stream.is_eof  # of its end, a Link tells only once
+    if isinstance(stream.transport, LinkTransport) and can_detach:
         link = stream.transport.detach()
         return link, settle(link), stream.give_up()
     return stream, None, b""
