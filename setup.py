@@ -9,11 +9,15 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 MODULES = (
+    "upwire.asgi.http",
+    "upwire.asgi.scope",
     "upwire.load._engine",
     "upwire.load._handshakes",
     "upwire.net.engine._engine",
     "upwire.net.engine._link",
     "upwire.net.engine._taker",
+    "upwire.net.http1.message",
+    "upwire.net.http1.server",
     "upwire.net.relay._engine",
     "upwire.net.tls._session",
     "upwire.net.websocket._channel",
@@ -24,8 +28,12 @@ MODULES = (
     "upwire.wire._headers",
     "upwire.wire.websocket",
     "upwire.wire.http1._head_lines",
+    "upwire.wire.http1.content",
+    "upwire.wire.http1.heads",
 )
 
+# Whole modules without C types, such as net.http1.server, have annotation_typing=False: what they
+# take is then as free as it is uncompiled, where bytes may be a bytearray.
 # -O3: with -O2 the masking loop gets no vectors. C files stay out of the source tree.
 extensions = cythonize(
     [

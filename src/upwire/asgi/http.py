@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """One plain request as an application sees it: `receive` and `send` over an HttpExchange."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """What an application is told of a request: the scopes of HTTP and WebSocket."""
 
 from __future__ import annotations

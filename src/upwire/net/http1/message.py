@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """Messages over a Stream, as both sides need them: heads and contents taken off, contents sent."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """`HttpConnection`: requests in and responses out, over one Stream. RFC 9112.
 
 The connection runs one handler after the other, each with the `HttpExchange` of its request.

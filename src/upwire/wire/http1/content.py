@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """The content behind a head: how it is framed, and the chunked coding both ways.
 
 RFC 9112 §6, §7, and §9.3 for whether another message follows it.

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False
 """The heads of HTTP/1.1 requests and responses: parsed within limits, and serialized.
 
 RFC 9112 §2 to §5. Text is decoded as latin-1, so every octet survives a round trip.
