@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 
+from upwire.conf.variables import is_known
 from upwire.probe import lifetime, verdicts
 from upwire.probe.cases import BIG_ANSWER, HANDSHAKE, VARIANTS
 from upwire.probe.faults import FAULTS
@@ -26,6 +27,13 @@ def test_a_row_has_a_case_or_a_reason() -> None:
         assert bool(fault.mend) is bool(fault.case), fault
         assert fault.is_in_file is ("`--conf`, its line is told" in fault.reason), fault
         assert set(fault.case.split(", ") if fault.case else ()) <= cases, fault
+
+
+def test_a_mend_defines_the_variables_that_nginx_does_not() -> None:
+    for fault in FAULTS.values():
+        defined = set(re.findall(r"map \S.*? \$(\w+) \{", fault.mend))
+        for name in re.findall(r"\$(\w+)", fault.mend):
+            assert is_known(name, defined), (fault.number, name)
 
 
 def test_rules_name_faults_that_have_cases() -> None:

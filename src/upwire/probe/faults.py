@@ -26,9 +26,17 @@ class Fault:
 
 _UPGRADE_LINES = (
     "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "
-    "proxy_set_header Connection $connection_upgrade;"
+    'proxy_set_header Connection "upgrade";'
 )
-_WEBSOCKET_MAP = "map $http_upgrade $websocket { default ''; ~*^websocket$ websocket; }"
+_CONNECTION_MAP = (
+    "map $http_upgrade $connection_upgrade { default upgrade; '' ''; } in http, "
+    "and proxy_set_header Connection $connection_upgrade;"
+)
+_WEBSOCKET_MAP = (
+    'map "$request_method $server_protocol $http_upgrade" $websocket '
+    """{ default ''; "~*^GET HTTP/1\\.1 websocket$" websocket; } in http, """
+    "and proxy_set_header Upgrade $websocket;"
+)
 _FILE = "it shows in the file only: with `--conf`, its line is told"
 _LOAD = "it shows under a load that no prober should make: with `--conf`, its line is told"
 _NO_START = "nginx does not start with it: with `--conf`, the line is told where nobody answers"
@@ -44,24 +52,14 @@ _ROWS = (
         "proxy_set_header",
         f"repeat in this location what it set above: {_UPGRADE_LINES} proxy_set_header Host $host;",
     ),
-    Fault(
-        "F05",
-        "plain",
-        "proxy_set_header Connection",
-        "map $http_upgrade $connection_upgrade { default upgrade; '' ''; }",
-    ),
+    Fault("F05", "plain", "proxy_set_header Connection", _CONNECTION_MAP),
     Fault(
         "F06",
         "plain",
         "proxy_set_header Upgrade",
         "proxy_set_header Upgrade $http_upgrade;",
     ),
-    Fault(
-        "F07",
-        "plain",
-        "map",
-        "map $http_upgrade $connection_upgrade { default upgrade; '' ''; }",
-    ),
+    Fault("F07", "plain", "map", _CONNECTION_MAP),
     Fault("F08", reason=_NO_START),
     Fault(
         "F09",
