@@ -16,7 +16,7 @@ from kit.redis import RedisServer, needs_redis, nodes, running_redis
 from upwire.errors import ConfigError, HomeUnreachable
 from upwire.rooms import redis_link
 from upwire.rooms.redis_link import Call, Link, backoff_s, stop
-from upwire.rooms.redis_scripts import HAS_SHARDED_CHANNELS
+from upwire.rooms.redis_scripts import ALL, HAS_SHARDED_CHANNELS
 
 PASSWORD = "s3cr:t"
 QUOTED = "s3cr%3At"
@@ -209,6 +209,30 @@ async def test_a_server_that_forgets_the_scripts_gets_them_again(tmp_path: Path)
             with server.client() as client:
                 client.script_flush()
             assert (await publish(home, "2")).offset == 2
+
+
+@needs_redis
+@in_loop
+async def test_a_server_that_forgets_them_at_once_gets_them_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does that starts again between the loading of a script and its use."""
+    with running_redis(tmp_path) as server, server.client() as client:
+        link = Link(server.url, deadline_s=10)
+        load = link._client.script_load
+        loaded: list[str] = []
+
+        async def load_in_vain(script: str) -> object:
+            loaded.append(script)
+            sha = await load(script)
+            if len(loaded) == len(ALL):
+                client.script_flush()
+            return sha
+
+        monkeypatch.setattr(link._client, "script_load", load_in_vain)
+        assert await link.run(Call(HAS_SHARDED_CHANNELS)) != []
+        assert len(loaded) == 2 * len(ALL)
+        await link.close()
 
 
 def test_backoff_grows_to_a_limit_with_full_jitter(monkeypatch: pytest.MonkeyPatch) -> None:

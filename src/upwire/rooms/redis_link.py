@@ -37,7 +37,7 @@ LOST = (faults.RedisError, OSError, TimeoutError, *_GARBLED)
 # A server that is gone, starts or is being replaced. It may be another one in a moment.
 _PASSING = (
     *(faults.ConnectionError, faults.TimeoutError, OSError, TimeoutError),
-    *(faults.ReadOnlyError, faults.ClusterDownError, *_GARBLED),
+    *(faults.ReadOnlyError, faults.ClusterDownError, faults.NoScriptError, *_GARBLED),
 )
 _SCHEMES = ("redis", "rediss", "unix")
 _URL_OPTIONS = frozenset(
