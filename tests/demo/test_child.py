@@ -60,6 +60,40 @@ def test_what_does_not_stop_is_killed() -> None:
     asyncio.run(main())
 
 
+def test_what_a_killed_program_has_left_behind_goes_too() -> None:
+    program = "import os, signal\nworker = os.fork()\nif worker: print(worker)\nsignal.pause()"
+
+    async def main() -> psutil.Process:
+        async with Child.running("master", python(program)) as child:
+            await child.has_written.wait()
+            worker = psutil.Process(int(child.last_lines[0]))
+            psutil.Process(child.pid).kill()
+            assert await child.wait() == -signal.SIGKILL
+            return worker
+
+    assert asyncio.run(main()).wait(timeout=10) is None
+
+
+def test_a_session_of_its_own_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("upwire.demo.child.STOP_TIMEOUT_S", 0.05)
+    program = (
+        "import os, signal\n"
+        "worker = os.fork()\n"
+        "if worker: raise SystemExit\n"
+        "os.setsid()\n"
+        "print(os.getpid())\n"
+        "signal.pause()"
+    )
+
+    async def main() -> int:
+        async with Child.running("daemon", python(program)) as child:
+            await child.has_written.wait()
+            await child.wait()
+            return int(child.last_lines[0])
+
+    psutil.Process(asyncio.run(main())).kill()
+
+
 def test_it_ends_with_a_parent_that_is_killed() -> None:
     program = (
         "import asyncio, sys\n"

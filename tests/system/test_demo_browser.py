@@ -367,7 +367,10 @@ def test_the_real_nginx_takes_the_proxys_place(driver: webdriver.Chrome) -> None
         assert browser.text(".card [data-fact=proxy]") == "nginx"
 
 
-def test_a_proxy_that_ends_ends_the_demo() -> None:
+@pytest.mark.parametrize(
+    ("number", "how"), [(signal.SIGTERM, "with status 0"), (signal.SIGKILL, "by signal 9")]
+)
+def test_a_proxy_that_ends_ends_the_demo(number: int, how: str) -> None:
     ports = [str(free_port()), str(free_port())]
     command = [sys.executable, "-m", "upwire", "demo", "--no-browser"]
     command += ["--port", ports[0], "--backend-port", ports[1]]
@@ -378,10 +381,11 @@ def test_a_proxy_that_ends_ends_the_demo() -> None:
         for line in process.stdout:
             if "Ctrl-C" in line:
                 break
-        for child in psutil.Process(process.pid).children():
-            if "proxy" in child.cmdline():
-                child.terminate()
+        children = psutil.Process(process.pid).children(recursive=True)
+        master = next(child for child in children if "proxy" in child.cmdline())
+        master.send_signal(number)
         _, errors = process.communicate(timeout=PROMPTLY_S)
 
     assert process.returncode == 1
-    assert "upwire proxy has ended with status 0" in errors
+    assert f"upwire proxy has ended {how}" in errors
+    assert not psutil.wait_procs(children, timeout=PROMPTLY_S)[1]

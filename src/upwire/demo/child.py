@@ -25,12 +25,10 @@ class Child:
     name: what messages call it.
     """
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, name: str, process: asyncio.subprocess.Process, output: _Tail) -> None:
         self.name = name
         self._process = process
-        self.has_written = asyncio.Event()
-        self._tail = b""
-        self._reading = asyncio.create_task(self._read_output())
+        self._output = output
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -43,37 +41,52 @@ class Child:
         and ends with us where we are killed and cannot.
         Raises UpwireError if the program cannot be started.
         """
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
-                start_new_session=True,
-                preexec_fn=_end_with_parent,
-            )
-        except OSError as error:
-            raise UpwireError(f"{name} cannot be started: {command[0]}: {error.strerror}") from None
-        child = cls(name, process)
-        try:
-            yield child
-        finally:
-            await child.stop()
+        async with _reading() as (output, pipe):
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *command,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=pipe,
+                    stderr=asyncio.subprocess.STDOUT,
+                    env={**os.environ, **(environment or {})},
+                    start_new_session=True,
+                    preexec_fn=_end_with_parent,
+                )
+            except OSError as error:
+                what = f"{command[0]}: {error.strerror}"
+                raise UpwireError(f"{name} cannot be started: {what}") from None
+            finally:
+                os.close(pipe)
+            child = cls(name, process, output)
+            try:
+                yield child
+            finally:
+                await child.stop()
 
     @property
     def pid(self) -> int:
         return self._process.pid
 
     @property
+    def has_written(self) -> asyncio.Event:
+        return self._output.has_begun
+
+    @property
     def last_lines(self) -> list[str]:
         """The end of what the program has written."""
-        return self._tail.decode(errors="replace").splitlines()[-LAST_LINES:]
+        return self._output.octets.decode(errors="replace").splitlines()[-LAST_LINES:]
 
     async def wait(self) -> int:
-        """Return the exit status, or minus the signal, when the program has ended."""
+        """Return the exit status, or minus the signal, when the program has ended.
+
+        What it has started and left behind, such as the workers of a proxy, is killed.
+        """
         status = await self._process.wait()
-        await asyncio.wait([self._reading], timeout=STOP_TIMEOUT_S)
+        if not self._output.has_ended.is_set():  # somebody may hold the pipe open
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: of zombies
+                os.killpg(self.pid, signal.SIGKILL)
+        with contextlib.suppress(TimeoutError):  # a session of its own may hold the pipe open
+            await asyncio.wait_for(self._output.has_ended.wait(), STOP_TIMEOUT_S)
         return status
 
     async def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
@@ -84,16 +97,38 @@ class Child:
             await asyncio.wait_for(self._process.wait(), timeout_s)
         except TimeoutError:
             self._process.kill()
-            await self._process.wait()
-        finally:
-            self._reading.cancel()  # a program of its own may hold the pipe open
-            await asyncio.gather(self._reading, return_exceptions=True)
+        await self.wait()
 
-    async def _read_output(self) -> None:
-        assert self._process.stdout is not None  # it is a pipe
-        while octets := await self._process.stdout.read(_TAIL_OCTETS):
-            self._tail = (self._tail + octets)[-_TAIL_OCTETS:]
-            self.has_written.set()
+
+class _Tail(asyncio.Protocol):
+    """The end of what comes out of a pipe."""
+
+    def __init__(self) -> None:
+        self.octets = b""
+        self.has_begun = asyncio.Event()
+        self.has_ended = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        self.octets = (self.octets + data)[-_TAIL_OCTETS:]
+        self.has_begun.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.has_ended.set()
+
+
+@contextlib.asynccontextmanager
+async def _reading() -> AsyncIterator[tuple[_Tail, int]]:
+    """Read a pipe of our own; yield what comes and its other end, which is the caller's to close.
+
+    asyncio's waits, before it tells that the program has ended, for whoever else holds it open.
+    """
+    read_end, write_end = os.pipe()
+    loop = asyncio.get_running_loop()
+    transport, output = await loop.connect_read_pipe(_Tail, os.fdopen(read_end, "rb", 0))
+    try:
+        yield output, write_end
+    finally:
+        transport.close()
 
 
 def _end_with_parent() -> None:
