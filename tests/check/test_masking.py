@@ -16,6 +16,7 @@ from upwire.check.masking import mask
         ("pass http://{{ host }}:80;", "pass http://__________:80;"),
         ("pass http://%%HOST%%:80;", "pass http://________:80;"),
         ("pass http://@HOST@:@PORT_1@;", "pass http://______:________;"),
+        ("listen %ip%:%web_port%;", "listen ____:__________;"),
         ("pass <%= ENV['PORT'] %>;", "pass __________________;"),
         ("set $x <your name>;", "set $x ___________;"),
         ("pass http://<host>:<port>;", "pass http://______:______;"),
@@ -41,9 +42,10 @@ def test_a_statement_becomes_space(statement: str) -> None:
     assert found.has_statements
 
 
-def test_a_placeholder_alone_on_its_line_stands_for_lines() -> None:
-    found = mask("a;\n  {{ extra }}\nb;\n")
-    assert found.text == f"a;\n{' ' * 13}\nb;\n"
+@pytest.mark.parametrize("placeholder", ["{{ extra }}", "%EXTRA%", "%%extra%%"])
+def test_a_placeholder_alone_on_its_line_stands_for_lines(placeholder: str) -> None:
+    found = mask(f"a;\n  {placeholder}\nb;\n")
+    assert found.text == f"a;\n{' ' * (2 + len(placeholder))}\nb;\n"
     assert found.has_statements
 
 
@@ -58,6 +60,8 @@ def test_a_placeholder_alone_on_its_line_stands_for_lines() -> None:
         'return 200 \'{"a":{"b":1}}\';',
         "error_page 404 @A; location @A { } location ~ ^/@[A-Z]+@ { }",
         "{{ never closed",
+        "# ${PORT} and {{ host }} are for compose",
+        "rewrite /caf%C3%A9/%E2%82%AC/%C3%/50%off% /y;",
         "location ~ ^/(?<name>.*)$ { }",
         "return 200 '<p> a <b> c</b>';",
         "rewrite ^/(?<a>x)/ /y;",

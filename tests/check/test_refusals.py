@@ -37,7 +37,7 @@ def test_other_modules_are_no_finding(line: str) -> None:
 def test_a_directive_that_was_taken_out_is_told_with_what_is_written_since(
     nginx: str | None, found: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("upwire.check.verdict.target_version", lambda *_: _version(nginx))
+    monkeypatch.setattr("upwire.check.verdict.target_version", lambda *_, **__: _version(nginx))
     verdict = judge_text("server {\nssl on; listen 443; }\n")
     assert told(verdict) == found
     assert [one.mend for one in verdict.findings] == [

@@ -35,6 +35,11 @@ def test_a_comment_goes_before_what_is_installed(installed: Path) -> None:
     assert target_version(None, {"a": "# upwire: nginx 1.18.0\n"}) == (1, 18, 0)
 
 
+def test_what_is_installed_says_nothing_of_files_from_elsewhere(installed: Path) -> None:
+    install(installed, "echo nginx version: nginx/1.24.0 >&2")
+    assert target_version(None, {}, is_here=False) is None
+
+
 def test_a_comment_that_names_none_is_wrong() -> None:
     with pytest.raises(ConfigError, match="no version of nginx"):
         target_version(None, {"a": "# upwire: nginx 7.0\n"})

@@ -18,19 +18,20 @@ _LUA_TOKEN = re.compile(
 )
 _COMMENT = re.compile(r"(?:^|[ \t;{}])#")
 # What a template engine runs, and what it puts in place of a name: Jinja, Go, ERB, envsubst,
-# configure, or a reader who is told <what> to write.
+# configure, a panel's %name%, or a reader who is told <what> to write.
 _STATEMENT = re.compile(
     r"\{%(?:[^%]|%(?!\})){0,500}%\}"
     r"|\{#[^\n]{0,500}?#\}"
     r"|<%(?![=%])(?:[^%]|%(?!>)){0,500}%>"
     r"|\{\{-?[ \t]*(?:if|else|end|range|with|define|template|block|include|[#/!^>]|\$\w+[ \t]*:?=)"
     r"[^\n{}]{0,500}\}\}"
-    r"|(?m:^[ \t]*\{\{[^\n{}]{0,500}\}\}[ \t]*\r?$)"
+    r"|(?m:^[ \t]*(?:\{\{[^\n{}]{0,500}\}\}|%{1,2}[A-Za-z_]\w{1,60}%{1,2})[ \t]*\r?$)"
 )
 _VALUE = re.compile(
     r"\{\{[^\n{}]{0,500}\}\}"
     r"|<%=(?:[^%]|%(?!>)){0,500}%>"
     r"|%%[\w.-]{1,100}%%"
+    r"|(?<![\w%])%(?![0-9A-Fa-f]{2}%)[A-Za-z_]\w{1,60}%(?!\w)"
     r"|@[A-Z][A-Z0-9_]{0,100}@"
     r"|(?P<named>(?<=[ \t/:@.])<[A-Za-z][\w .-]{0,60}>(?=[ \t/:.;]))"
     r"|\$\{[A-Z_][A-Z0-9_]*(?:[:?+-][^}\n]{0,200})?\}"
@@ -63,6 +64,8 @@ def mask(text: str) -> Masked:
         return _blank(found[0])
 
     def fill(found: re.Match[str]) -> str:
+        if _is_comment(text, found.start()):
+            return found[0]
         if found["bare"] and _is_defined(found["bare"], text):
             return found[0]
         if found["named"] and _is_quoted(text, found.start()):
@@ -110,6 +113,11 @@ def _end_of_lua(text: str, start: int) -> int:
 def _is_defined(variable: str, text: str) -> bool:
     """Whether the file itself gives "$NAME" a value, so that nginx knows it."""
     return re.search(_DEFINING + re.escape(variable) + r"\b", text) is not None
+
+
+def _is_comment(text: str, at: int) -> bool:
+    """Whether the line of a place is all comment."""
+    return text[text.rfind("\n", 0, at) + 1 : at].lstrip().startswith("#")
 
 
 def _is_quoted(text: str, at: int) -> bool:

@@ -16,15 +16,18 @@ _ANSWER_TIMEOUT_S = 5.0
 _ANY_PATCH = 999  # what parse_version() makes of "1.22"
 
 
-def target_version(named: str | None, sources: Mapping[str, str]) -> Version | None:
+def target_version(
+    named: str | None, sources: Mapping[str, str], *, is_here: bool = True
+) -> Version | None:
     """Return the version that the command line names, or a comment, or that is installed.
 
-    None: nobody says. Raises ConfigError for a comment that names no version.
+    None: nobody says. is_here: what is installed here is what reads the files. Raises
+    ConfigError for a comment that names no version.
     """
     if named is not None:
         return parse_version(named)
     octets = {name: text.encode("latin-1") for name, text in sources.items()}
-    return named_version(octets) or _installed_version()
+    return named_version(octets) or (_installed_version() if is_here else None)
 
 
 def show_version(version: Version) -> str:

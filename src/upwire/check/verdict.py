@@ -50,7 +50,7 @@ def judge(reading: Reading, *, nginx: str | None = None, is_alone: bool = True) 
     directives = reading.tree.directives
     findings: list[Finding] = []
     try:
-        version = target_version(nginx, reading.sources)
+        version = target_version(nginx, reading.sources, is_here=not reading.is_dump)
     except ConfigError as error:
         (problem,) = error.problems
         at = Position(problem.file, problem.line, 1)

@@ -78,3 +78,13 @@ def test_words_may_be_missing_anywhere(case: AuditCase) -> None:
             changed = "\n".join((*lines[:number], cut, *lines[number + 1 :]))
             for finding in audit(site_of(changed, case.version)):
                 assert finding.message
+
+
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [("/ws", "/ws"), ("= /ws", "/ws"), ("~ ^/ws", "/"), ("~ /ws", "/"), ("@ws", "/")],
+)
+def test_what_the_backend_sees_is_a_path(location: str, path: str) -> None:
+    site = site_of(f"location {location} {{ proxy_pass http://127.0.0.1:1; }}", None)
+    (lost,) = (finding for finding in audit(site) if finding.fault == "F01")
+    assert f"sees `GET {path} HTTP/1." in lost.effect

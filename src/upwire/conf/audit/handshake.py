@@ -104,7 +104,7 @@ def _lost(place: Place, site: Site) -> Finding:
         at.position,
         octets_of(at),
         "Upgrade and Connection are not passed on",
-        f"the backend sees `GET {place.pattern or '/'} HTTP/{version}`, `Connection: close` and "
+        f"the backend sees `GET {_path_of(place)} HTTP/{version}`, `Connection: close` and "
         "no Upgrade: it answers 400, 404 or 426, or a page, and no WebSocket opens",
         (
             "both are hop-by-hop fields (RFC 9110 §7.6.1), which nginx sends on only if told so",
@@ -113,6 +113,13 @@ def _lost(place: Place, site: Site) -> Finding:
         "\n".join((*(f"{MAP}  # in http" for _ in edits), *lines)),
         (*edits, *insert_lines(at, lines)),
     )
+
+
+def _path_of(place: Place) -> str:
+    """Return a path that a place answers, as far as it is written there."""
+    path = place.pattern
+    is_path = path.startswith("/") and not place.modifier.startswith("~")
+    return path if is_path and not is_masked(path) else "/"
 
 
 def _is_there(line: str, present: set[str], place: Place) -> bool:
