@@ -73,6 +73,16 @@ def test_cpu_time_that_stands_is_no_division_by_zero(monkeypatch: pytest.MonkeyP
     assert MachineGauge().read(1.0).cpu_percent == 0.0
 
 
+@pytest.mark.parametrize(("busy_s", "percent"), [(0.9, 0.0), (1.5, 50.0), (2.5, 100.0)])
+def test_cpu_time_that_goes_back_stays_within_the_bounds(
+    busy_s: float, percent: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = iter([(1.0, 2.0), (busy_s, 3.0)])
+    monkeypatch.setattr(metrics, "_cpu_seconds", lambda: next(readings))
+
+    assert MachineGauge().read(1.0).cpu_percent == percent
+
+
 def test_sockets_are_counted_of_both_families(tmp_path: Path) -> None:
     (tmp_path / "four").write_text("sockets: used 9\nTCP: inuse 5 orphan 0\nUDP: inuse 2\n")
     (tmp_path / "six").write_text("TCP6: inuse 3\n")

@@ -80,7 +80,10 @@ class MachineGauge:
         """psutil's own percentage is kept per thread, and ours are taken in any thread."""
         before, self._cpu_s = self._cpu_s, _cpu_seconds()
         busy_s, all_s = (now - then for now, then in zip(self._cpu_s, before, strict=True))
-        return 100 * busy_s / all_s if all_s > 0 else 0.0
+        if all_s <= 0:
+            return 0.0
+        # The time that waits for I/O can go back (proc_stat(5)), and sums of floats are not exact.
+        return min(100.0, max(0.0, 100 * busy_s / all_s))
 
 
 @dataclass(slots=True)
