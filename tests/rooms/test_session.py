@@ -297,6 +297,25 @@ def test_where_so_many_commands_wait_nothing_more_is_read() -> None:
     virtual_time.run(main())
 
 
+def test_one_that_goes_leaves_all_rooms_at_once() -> None:
+    class SlowHome(MemoryHome):
+        async def leave(self, room: str, member_id: str) -> None:
+            await asyncio.sleep(5)
+            await super().leave(room, member_id)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with Rooms(SlowHome()) as rooms:
+            async with tab(rooms) as ada:
+                for number in range(20):
+                    await ada.ask("join", room=f"r{number}")
+                began_s = loop.time()
+            assert loop.time() - began_s == pytest.approx(5)
+            assert rooms.metrics().members == 0
+
+    virtual_time.run(main())
+
+
 def test_one_that_goes_while_many_commands_wait_is_let_go() -> None:
     gate = asyncio.Event()
 

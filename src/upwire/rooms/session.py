@@ -124,8 +124,9 @@ class Session:
         finally:
             working.cancel()
             await asyncio.wait([working])
-            for membership in list(self._memberships.values()):
-                await membership.room.leave()
+            # All at once: each may wait for a home that is out of reach.
+            leaving = [membership.room.leave() for membership in self._memberships.values()]
+            await asyncio.gather(*leaving)
 
     # Commands that come
 
