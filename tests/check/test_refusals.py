@@ -31,6 +31,12 @@ def test_other_modules_are_no_finding(line: str) -> None:
     assert told(judge_text(f"events {{}}\nhttp {{ server {{\n{line}\n}} }}\n")) == []
 
 
+def test_a_part_is_where_what_is_known_of_it_belongs() -> None:
+    other = "more_set_headers x;"
+    part = f"rewrite ^ /a;\nlocation /a {{ {other} location /a/b {{ {other} }} {other} }}\n"
+    assert told(judge_text(part)) == []
+
+
 @pytest.mark.parametrize(
     ("nginx", "found"), [("1.25.0", []), ("1.25.1", ["2:1 F87 error"]), (None, ["2:1 F87 note"])]
 )

@@ -116,8 +116,14 @@ def _problems(reading: Reading, kind: Kind, version: Version | None) -> tuple[Pr
 
 
 def _best_context(kind: Kind, directives: Sequence[Directive]) -> Context:
-    """Return where a file's lines belong, by where the fewest of them are wrong."""
-    return min(_CONTEXTS[kind], key=lambda context: len(_faults_in(context, directives).problems()))
+    """Return where a file's lines belong, by where the fewest of those that are known are wrong."""
+    unknown = {_place(line.position) for line in unknown_directives(directives)}
+
+    def count_wrong(context: Context) -> int:
+        problems = _faults_in(context, directives).problems()
+        return sum((one.file, one.line, one.column) not in unknown for one in problems)
+
+    return min(_CONTEXTS[kind], key=count_wrong)
 
 
 def _faults_in(context: Context, directives: Sequence[Directive]) -> Faults:
