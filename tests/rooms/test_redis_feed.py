@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,10 @@ from kit.redis import RedisServer, needs_redis, nodes, running_cluster, running_
 from upwire.errors import HomeUnreachable
 from upwire.rooms import redis_feed
 from upwire.rooms.home import History, HistoryLimits, Publication
+from upwire.rooms.redis_link import Refused
 from upwire.rooms.redis_octets import encode_publication, name_keys
 from upwire.rooms.redis_scripts import PUBLISH
+from upwire.rooms.redis_subscription import Subscription
 
 pytestmark = needs_redis
 LOBBY = name_keys("upwire", "lobby")
@@ -190,6 +192,32 @@ async def test_a_room_that_is_refused_is_interrupted_alone(
             await recorder.until_heard(1)
             assert recorder.words() == ["interrupted", "resumed", "published"]
         assert home._feed.rooms == ["lobby", "bad"]
+
+
+@in_loop
+async def test_the_logs_of_rooms_joined_at_once_are_read_together(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_feed, "_ROOMS_AT_ONCE", 4)
+    async with nodes(server.url, 1) as [home]:
+        await home.subscribe("first", Recorder())
+        read_logs = home._feed._read_logs
+        read: list[int] = []
+
+        async def note(subscriptions: Sequence[Subscription]) -> Sequence[History | Refused]:
+            read.append(len(subscriptions))
+            return await read_logs(subscriptions)
+
+        monkeypatch.setattr(home._feed, "_read_logs", note)
+        recorders = [Recorder() for _ in range(10)]
+        await asyncio.gather(
+            *(home.subscribe(f"room {i}", recorder) for i, recorder in enumerate(recorders))
+        )
+        assert read == [4, 4, 2]
+        for i, recorder in enumerate(recorders):
+            await publish(home, str(i), room=f"room {i}")
+            await recorder.until_heard(1)
+        assert read == [4, 4, 2]
 
 
 @in_loop

@@ -45,6 +45,7 @@ class Feed:
         self._on_connected = on_connected
         self._subscriptions: dict[bytes, Subscription] = {}
         self._unconfirmed: Counter[bytes] = Counter()
+        self._confirmed: set[bytes] = set()  # channels of which the logs are to be read
         self._commands: asyncio.Queue[Command] | None = None  # while there is a connection
         self._prefix = ""  # "S" for the sharded commands
         self._is_current = False  # all listeners have been told all
@@ -129,6 +130,7 @@ class Feed:
             commands: asyncio.Queue[Command] = asyncio.Queue()
             self._commands = commands
             self._unconfirmed.clear()
+            self._confirmed.clear()
             for channel in self._subscriptions:
                 self._ask("SUBSCRIBE", channel)
             writing = asyncio.create_task(self._write(connection, commands))
@@ -152,6 +154,7 @@ class Feed:
     async def _read(self, connection: Connection) -> None:
         while self._unconfirmed:  # what comes before all is heard is in the logs, too
             await self._receive(connection)
+        self._confirmed.clear()
         await self._catch_up(list(self._subscriptions.values()))
         self._is_current = True
         self._failures = 0
@@ -186,12 +189,23 @@ class Feed:
             await self._catch_up([subscription])
 
     async def _confirm(self, channel: bytes) -> None:
-        """Take that the server has subscribed us, once more than it has answered before."""
+        """Take that the server has subscribed us, once more than it has answered before.
+
+        While it is to confirm more, their logs are read together: one after the other took 1.3 ms
+        each, so that of 10,000 rooms joined at once most were given up.
+        """
         self._unconfirmed[channel] -= 1
         if not self._unconfirmed[channel]:
             del self._unconfirmed[channel]
-            if self._is_current and (subscription := self._subscriptions.get(channel)):
-                await self._catch_up([subscription])
+            self._confirmed.add(channel)
+        is_enough = not self._unconfirmed or len(self._confirmed) >= _ROOMS_AT_ONCE
+        if self._is_current and is_enough:
+            await self._read_confirmed()
+
+    async def _read_confirmed(self) -> None:
+        channels, self._confirmed = self._confirmed, set()
+        found = [self._subscriptions.get(channel) for channel in channels]
+        await self._catch_up([one for one in found if one is not None])
 
     async def _catch_up(self, subscriptions: Sequence[Subscription]) -> None:
         """Tell the listeners what the logs have that the channels have not brought.
