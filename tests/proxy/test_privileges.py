@@ -5,6 +5,8 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import subprocess
+import sys
 
 import pytest
 
@@ -83,3 +85,27 @@ def test_a_user_is_assumed_with_its_groups(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(os, "setuid", lambda user: calls.append(("setuid", user)))
     Credentials("one", 2, 3).assume()
     assert calls == [("setgid", 3), ("initgroups", "one", 3), ("setuid", 2)]
+
+
+_WITHOUT_PYTHON_S_FILES = """
+import asyncio, sys
+import dns.message, dns.rrset
+import upwire.proxy.worker
+
+class NothingIsReadable:
+    def find_spec(self, name, *rest):
+        raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, NothingIsReadable())
+assert asyncio.run(asyncio.to_thread(str, 1)) == "1"
+query = dns.message.make_query("a.test", "A")
+answer = dns.message.make_response(query)
+for kind, text in ("A", "127.0.0.1"), ("AAAA", "::1"), ("CNAME", "b.test."), ("SRV", "1 2 3 b."):
+    answer.answer.append(dns.rrset.from_text("a.test.", 5, "IN", kind, text))
+for rrset in dns.message.from_wire(answer.to_wire()).answer:
+    assert type(rrset[0]).__name__ != "GenericRdata", rrset
+"""
+
+
+def test_a_worker_that_cannot_read_root_s_python_hashes_and_resolves() -> None:
+    subprocess.run([sys.executable, "-c", _WITHOUT_PYTHON_S_FILES], check=True, timeout=30)

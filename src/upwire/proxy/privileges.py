@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+# asyncio and dnspython import these at their first use, when a worker may be a user that cannot
+# read the Python of root.
+import concurrent.futures.thread  # noqa: F401
 import grp
 import os
 import pwd
 from dataclasses import dataclass
+
+import dns.rdtypes.ANY.CNAME
+import dns.rdtypes.IN.A
+import dns.rdtypes.IN.AAAA
+import dns.rdtypes.IN.SRV  # noqa: F401
 
 from upwire.conf.syntax import Directive
 from upwire.errors import ConfigError, Problem
