@@ -96,6 +96,8 @@ class Supervisor:
             status = self._work()
         except KeyboardInterrupt:
             status = 0
+        except SystemExit as error:  # as Python itself takes it, save that a text counts as 1
+            status = error.code if isinstance(error.code, int) else int(error.code is not None)
         except BaseException:  # noqa: BLE001 - the edge of the process
             traceback.print_exc()
         finally:
