@@ -282,7 +282,7 @@ def test_a_loss_leaves_no_cycle_of_references() -> None:
     gc.disable()
     try:
         asyncio.run(main())
-        assert not any(isinstance(one, TlsTransport) for one in gc.get_objects())
+        assert not any(type(one) is TlsTransport for one in gc.get_objects())
     finally:
         gc.enable()
 
