@@ -240,6 +240,18 @@ def test_a_page_fits_a_phone(page: str, browser: Browser) -> None:
     assert width == 360
 
 
+@pytest.mark.parametrize("page", ["dashboard", "stream"])
+def test_every_picture_says_what_it_is(page: str, browser: Browser) -> None:
+    browser.open(f"/{page}")
+    browser.wait_open()
+    names = browser.driver.execute_script(
+        "return [...document.querySelectorAll('canvas')].map((part) => part.ariaLabel)"
+    )
+
+    assert names
+    assert all(names)
+
+
 def test_dark_and_light_follow_the_browser(browser: Browser) -> None:
     grounds = []
     for scheme in ("light", "dark"):
