@@ -126,7 +126,7 @@ export class Room extends EventTarget {
   readonly position: Position | null;
   /**
    * Publishes JSON. Without a connection it waits for the next one; what had no reply is sent
-   * again, and the server publishes it once. Rejects with a RoomError.
+   * again, and within five minutes the server publishes it once. Rejects with a RoomError.
    */
   publish(data: Json, options?: { key?: string }): Promise<Position>;
   presence(): Promise<{ [member: string]: Info }>;
