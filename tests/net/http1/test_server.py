@@ -164,6 +164,70 @@ def test_unknown_length_is_chunked() -> None:
     )
 
 
+WHOLE = ResponseHead(200, "OK", headers=Headers([("Content-Length", "3")]))
+
+
+def test_a_whole_response_is_sent_without_a_wait() -> None:
+    async def handler(exchange: HttpExchange) -> None:
+        with pytest.raises(StopIteration):
+            exchange.send_whole(WHOLE, b"all").send(None)
+        with pytest.raises(LocalProtocolError, match="answered already"):
+            await exchange.send_whole(WHOLE, b"all")
+
+    assert converse(GET + LAST_GET, handler) == answer(b"all") + answer(b"all", CLOSE)
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"CONNECT", b"OPTIONS"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        WHOLE,
+        ResponseHead(200, "OK", (1, 0), headers=WHOLE.headers),
+        ResponseHead(200, "OK", headers=Headers([("content-length", "03")])),
+        ResponseHead(200, "OK", headers=Headers([("Transfer-Encoding", "chunked")])),
+        ResponseHead(200, "OK"),
+        ResponseHead(204, "No Content", headers=WHOLE.headers),
+        ResponseHead(304, "Not Modified", headers=WHOLE.headers),
+        ResponseHead(404, "Not Found", headers=Headers([*WHOLE.headers.items(), ("A", "b")])),
+    ],
+)
+def test_a_whole_response_is_framed_as_one_in_pieces(method: bytes, head: ResponseHead) -> None:
+    async def whole(exchange: HttpExchange) -> None:
+        await exchange.send_whole(head, b"all")
+
+    async def in_pieces(exchange: HttpExchange) -> None:
+        await exchange.start(head, b"all")
+        await exchange.finish()
+
+    request = method + b" /a:1 HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert converse(request, whole) == converse(request, in_pieces)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        ResponseHead(103, "Early Hints", headers=WHOLE.headers),
+        ResponseHead(200, "OK", headers=Headers([("Content-Length", "2")])),
+        ResponseHead(
+            200, "OK", headers=Headers([("Content-Length", "3"), ("Content-Length", "3")])
+        ),
+    ],
+)
+def test_a_whole_response_that_breaks_a_rule(head: ResponseHead) -> None:
+    refused = []
+
+    async def handler(exchange: HttpExchange) -> None:
+        try:
+            await exchange.send_whole(head, b"all")
+        except LocalProtocolError as error:
+            refused.append(error)
+            exchange.stream.abort()
+
+    with pytest.raises(StreamError):
+        converse(GET, handler)
+    assert refused
+
+
 @pytest.mark.parametrize("headers", [[], [("Transfer-Encoding", "chunked")]])
 def test_unknown_length_to_http_1_0_ends_with_the_connection(
     headers: list[tuple[str, str]],
@@ -440,6 +504,21 @@ def test_a_client_that_takes_nothing() -> None:
         await client.serving
         assert asyncio.get_running_loop().time() == 40
         assert client.connection.stream.is_closed
+
+    virtual_time.run(main())
+
+
+def test_a_client_that_takes_nothing_of_a_whole_response() -> None:
+    async def handler(exchange: HttpExchange) -> None:
+        await exchange.respond(200, body=bytes(1_000_000))
+
+    async def main() -> None:
+        client = Client(handler, timeouts=TIMEOUTS)
+        client.stream.push_to(Deaf())
+        client.stream.pause()
+        client.stream.write(GET)
+        await client.serving
+        assert asyncio.get_running_loop().time() == 40
 
     virtual_time.run(main())
 

@@ -166,7 +166,7 @@ class ContentWriter:
         elif head or octets:
             self._stream.write_soon(head + octets)  # the last chunk may be at hand
         if not self._stream.is_drained:
-            await self._stream.drain(timeout_s=self._timeout_s, doing=self._doing)
+            await self.drain()
 
     async def finish(self, trailers: Headers | None = None) -> None:
         """End the content, if it is chunked with trailers behind it.
@@ -179,4 +179,8 @@ class ContentWriter:
             self._stream.write(encode_last_chunk(trailers) if trailers else LAST_CHUNK)
         self._is_ended = True
         if not self._stream.is_drained:
-            await self._stream.drain(timeout_s=self._timeout_s, doing=self._doing)
+            await self.drain()
+
+    async def drain(self) -> None:
+        """Wait until the peer has taken enough. StreamError where the connection is lost."""
+        await self._stream.drain(timeout_s=self._timeout_s, doing=self._doing)

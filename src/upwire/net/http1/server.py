@@ -92,9 +92,9 @@ class HttpExchange:
         self._reader = connection._reader
         self._writer: ContentWriter | None = None
         self._wants_continue = (  # RFC 9110 §10.1.1
-            head.version >= (1, 1)
+            not self._reader.is_content_complete
+            and head.version >= (1, 1)
             and has_token(head.headers, "Expect", "100-continue")
-            and not self._reader.is_content_complete
         )
 
     @property
@@ -179,15 +179,39 @@ class HttpExchange:
             has_content = self.head.method != "HEAD" and status not in (204, 304)
             await self._send_whole(head, _ALL_SENT if has_content else NO_CONTENT, body)
 
+    async def send_whole(self, head: ResponseHead, body: bytes) -> None:
+        """Send a response's head, framed as start() has it, with all of its content.
+
+        The usual response, of which Content-Length is right, is one write and no wait.
+        """
+        if self._declares(head, body):
+            await self._send_whole(head, _ALL_SENT, body)
+        else:
+            await self.start(head, body)
+            await self.finish()
+
+    def _declares(self, head: ResponseHead, body: bytes) -> bool:
+        """Whether the head declares exactly this body as the content that the client gets."""
+        return (
+            head.headers.get_all("Content-Length") == [str(len(body))]
+            and "Transfer-Encoding" not in head.headers
+            and self.head.method not in ("HEAD", "CONNECT")
+            and head.status >= 200
+            and head.status not in (204, 304)
+            and head.version == (1, 1)
+        )
+
     async def _send_whole(self, head: ResponseHead, framing: Framing, body: bytes) -> None:
         """Send a response whose head says how long its body is; framing is what is left."""
         if self._writer is not None:
             raise LocalProtocolError("the request is answered already")
         changes = self._persistence(head.headers, framing)
         self.response = _with_fields(head, changes) if changes else head
-        self._writer = self._make_writer(framing)
         octets = serialize_response(self.response)
-        await self._writer.send(b"", head=octets + body if framing is _ALL_SENT else octets)
+        self._writer = self._make_writer(framing)
+        self.stream.write(octets + body if framing is _ALL_SENT else octets)
+        if not self.stream.is_drained:
+            await self._writer.drain()
 
     async def start(self, head: ResponseHead, octets: bytes = b"") -> None:
         """Send a response's head, and with it the first octets of its content.
