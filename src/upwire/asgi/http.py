@@ -164,8 +164,7 @@ class HttpCycle:
         assert head is not None  # it came, by the state
         self.state = State.SENT
         if "Content-Length" in head.headers:
-            await self._exchange.start(head, body)
-            await self._exchange.finish()
+            await self._exchange.send_whole(head, body)
         else:
             await self._exchange.respond(head.status, headers=head.headers, body=body)
         self._complete()
