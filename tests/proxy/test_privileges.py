@@ -98,6 +98,8 @@ class NothingIsReadable:
 
 sys.meta_path.insert(0, NothingIsReadable())
 assert asyncio.run(asyncio.to_thread(str, 1)) == "1"
+for encoding in "ascii", "idna", "latin-1":
+    open("/dev/null", encoding=encoding).close()
 query = dns.message.make_query("a.test", "A")
 answer = dns.message.make_response(query)
 for kind, text in ("A", "127.0.0.1"), ("AAAA", "::1"), ("CNAME", "b.test."), ("SRV", "1 2 3 b."):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-# asyncio and dnspython import these at their first use, when a worker may be a user that cannot
-# read the Python of root.
+# asyncio, codecs and dnspython import these at their first use, when a worker may be a user that
+# cannot read the Python of root.
 import concurrent.futures.thread  # noqa: F401
+import encodings.ascii
+import encodings.idna
+import encodings.latin_1  # noqa: F401
 import grp
 import os
 import pwd
