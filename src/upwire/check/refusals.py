@@ -12,6 +12,7 @@ from upwire.check.target import show_version
 from upwire.conf.audit import Finding, Kind, Severity
 from upwire.conf.audit.refused import fault_of
 from upwire.conf.audit.site import octets_of
+from upwire.conf.audit.words import is_masked
 from upwire.conf.directives import TABLE, Context, Version
 from upwire.conf.directives import Kind as ArgumentKind
 from upwire.conf.model import build
@@ -136,7 +137,7 @@ def _name(line: Directive, version: Version | None) -> Finding | None:
     """Return what is to be said of a name that nginx does not know."""
     if line.name in _REMOVED:
         return _removed(line, version)
-    if _OTHERS.match(line.name):
+    if _OTHERS.match(line.name) or is_masked(line.name):
         return None
     at, octets = line.position, len(line.name)
     if line.name.startswith(_BYTE_ORDER_MARK):

@@ -10,6 +10,7 @@ from upwire.check.ignoring import drop_ignored
 from upwire.check.reading import Reading, on_disk
 from upwire.check.refusals import is_other_protocol, refusals
 from upwire.check.target import target_version
+from upwire.check.unmasking import unmask
 from upwire.conf.audit import Finding, Kind, Severity, audit, make_site
 from upwire.conf.audit.site import octets_of
 from upwire.conf.directives import Version
@@ -62,7 +63,8 @@ def judge(reading: Reading, *, nginx: str | None = None, is_alone: bool = True) 
     refused = refusals(reading, site.kind, directives, version)
     findings += _not_said_before(refused, findings)
     findings += _unjudged(reading, site.kind)
-    left = drop_ignored(dict.fromkeys(findings), reading.sources)
+    shown = map(unmask(reading.sources, reading.masked), findings)
+    left = drop_ignored(dict.fromkeys(shown), reading.sources)
     ordered = tuple(sorted(left, key=_order(reading)))
     return Verdict(reading, ordered, version, site.kind, bool(site.websockets), is_alone)
 
