@@ -153,6 +153,26 @@ async def test_who_publishes_knows_of_older_data_too(server: RedisServer, tmp_pa
 
 
 @in_loop
+async def test_the_same_older_data_are_known_a_second_time(quick: RedisServer) -> None:
+    """As a server has them that is restored twice from one snapshot."""
+    async with nodes(quick.url, 1) as [home]:
+        [recorder] = await subscribe_all([home], "restored")
+        await publish(home, "saved", room="restored")
+        with quick.client() as client:
+            saved = client.hgetall("upwire:{restored}:meta")
+            lost = await publish(home, "lost", room="restored")
+            await recorder.until(partial(ends_with, recorder, "lost"))
+            epochs = [lost.epoch]
+            for data in ("first", "second"):
+                client.hset("upwire:{restored}:meta", mapping=saved)
+                epochs.append((await publish(home, data, room="restored")).epoch)
+                await recorder.until(partial(ends_with, recorder, data))
+
+        assert sorted(set(epochs)) == epochs
+        assert not (await home.history("restored", since=lost)).is_complete
+
+
+@in_loop
 async def test_a_cut_subscriber_hears_all_in_order(server: RedisServer) -> None:
     async with nodes(server.url) as homes:
         recorders = await subscribe_all(homes)

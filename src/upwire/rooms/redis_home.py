@@ -167,7 +167,7 @@ class RedisHome:
     def _current(self, known: Position | None) -> tuple[str | int, ...]:
         """Return what a script needs to see whether a room goes on or begins anew."""
         known = known or Position("", 0)
-        return secrets.token_hex(8), known.epoch, known.offset
+        return secrets.token_hex(4), known.epoch, known.offset
 
     def _read_call(
         self, room: str, known: Position | None, *, since: Position | None, limit: int | None

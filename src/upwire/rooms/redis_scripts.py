@@ -29,19 +29,25 @@ end
 """
 
 # A room whose meta is gone, or not ours, begins anew. So does one that is behind what the caller
-# has seen of the same epoch: the server came back with older data, and its next offsets would be
-# taken twice.
+# has seen: the server came back with older data, and its next offsets would be taken twice. An
+# epoch begins with its time, in 12 hexadecimal digits of ms, so that the older one is the lesser.
 _CURRENT: Final = (
     f"local UNUSED_MS, USED_MS = {_UNUSED_MS}, {_USED_MS}"
     + """
 local meta, log = KEYS[1], KEYS[2]
-local new_epoch, known_epoch, known_offset = ARGV[1], ARGV[2], ARGV[3]
+local known_epoch, known_offset = ARGV[2], ARGV[3]
 local epoch, offset, life_ms = unpack(redis.call('HMGET', meta, 'epoch', 'offset', 'life'))
 local function is_ours()
   return epoch and offset and life_ms and string.match(epoch, '^%x+$')
     and string.match(offset, '^%d+$') and string.match(life_ms, '^%d+$')
 end
-if not is_ours() or (epoch == known_epoch and tonumber(offset) < tonumber(known_offset)) then
+local function is_older()
+  return epoch < known_epoch
+    or (epoch == known_epoch and tonumber(offset) < tonumber(known_offset))
+end
+if not is_ours() or is_older() then
+  local known_ms = tonumber(string.sub(known_epoch, 1, 12), 16) or 0
+  local new_epoch = string.format('%012x', math.max(now_ms(), known_ms + 1)) .. ARGV[1]
   redis.call('DEL', log)
   life_ms = UNUSED_MS
   redis.call('HSET', meta, 'epoch', new_epoch, 'offset', '0', 'life', life_ms)
@@ -91,7 +97,7 @@ def _script(*parts: str) -> Script:
 HAS_SHARDED_CHANNELS: Final = _script("return redis.REDIS_VERSION_NUM and 1 or 0")
 
 # KEYS: meta, log, once (the idempotency key).
-# ARGV: an epoch should it be needed, what the caller has seen (epoch, offset), channel, octets,
+# ARGV: what makes an epoch unique, what the caller has seen (epoch, offset), channel, octets,
 # messages kept, for how long (ms), once's life (ms).
 # Returns epoch and offset, those of the first time where once is known.
 PUBLISH: Final = _script(
