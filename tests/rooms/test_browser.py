@@ -366,6 +366,24 @@ def test_a_new_epoch_is_told_and_then_what_there_is(script: Script) -> None:
 
 
 @needs_chromium
+def test_a_position_that_is_kept_stays_as_it_was(script: Script) -> None:
+    told = script("""
+      const client = new Client("/rooms");
+      const since = position(4);
+      const room = client.join("r", { since });
+      client.connect();
+      await latest().welcome();
+      await latest().reply("join", joined(4, { recovered: true }));
+      await latest().say(push(5, "five"));
+      const kept = room.position;
+      await latest().say(push(6, "six"));
+      return [since.offset, kept.offset, room.position.offset];
+    """)
+
+    assert told == [4, 5, 6]
+
+
+@needs_chromium
 def test_what_the_server_dropped_is_asked_for(script: Script) -> None:
     told = script("""
       const client = new Client("/rooms");

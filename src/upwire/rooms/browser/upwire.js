@@ -316,7 +316,7 @@ export class Room extends EventTarget {
 
   #publication({ offset, data, key = "", publisher = "" }) {
     if (!this.#isIn || offset <= this.#position.offset) return; // nobody waits for it; told before
-    this.#position.offset = offset;
+    this.#position = { ...this.#position, offset }; // another: the page may keep the one it has
     emit(this, "publication", { offset, data, key, publisher });
     // Whoever shows it has done so: listeners are called at once.
     if (this.#options.window != null) this.#link._command("ack", { offset }).catch(() => {});
@@ -368,7 +368,7 @@ export class Room extends EventTarget {
   }
 }
 
-const disconnected = () => new RoomError("closed", "there is no connection");
+const disconnected = () => new RoomError("closed", "not connected");
 
 function emit(target, type, detail) {
   target.dispatchEvent(new CustomEvent(type, { detail }));
