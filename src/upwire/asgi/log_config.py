@@ -35,6 +35,8 @@ def configure_logging(level: str, file: str | None) -> None:
             logging.config.dictConfig(_read_yaml(Path(file).read_text("utf-8")))
         else:
             logging.config.fileConfig(file, disable_existing_loggers=False)
+    except (OSError, UpwireError) as error:  # these say all that helps
+        raise UpwireError(f"--log-config {file}: {error}") from error
     except Exception as error:  # the edge: what the file names may raise anything
         raise UpwireError(f"--log-config {file}: {describe(error)}") from error
 
