@@ -16,7 +16,7 @@ from upwire.rooms.home import HistoryLimits, Position
 from upwire.rooms.limits import RoomLimits
 from upwire.rooms.rooms import Rooms
 
-JOINS = int(os.environ.get("UPWIRE_JOINS", "30000"))
+JOINS = int(os.environ.get("UPWIRE_JOINS", "10000"))
 
 
 async def refuses(what: object) -> str:
