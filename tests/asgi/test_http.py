@@ -197,6 +197,39 @@ def test_content_that_is_cut_is_a_disconnect() -> None:
     run(main)
 
 
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_content_that_breaks_a_rule_is_400_where_nothing_was_sent(has_begun: bool) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] == "http.request":
+            pass
+        if has_begun:
+            await send(START)
+        raise RuntimeError("the content is cut")
+
+    async def main() -> None:
+        async with serving(app, lifespan="off") as server:
+            head = get("/", "Transfer-Encoding: chunked", method="POST", persists=True)
+            answer = await ask(server, f"{head}no chunk\r\n")
+            assert answer.startswith("HTTP/1.1 400 Bad Request\r\n")
+
+    run(main)
+
+
+def test_an_application_answers_content_that_breaks_a_rule() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["type"] == "http.disconnect"
+        await hello(scope, receive, send)
+
+    async def main() -> None:
+        async with serving(app, lifespan="off") as server:
+            head = get("/", "Transfer-Encoding: chunked", method="POST", persists=True)
+            answer = await ask(server, f"{head}no chunk\r\n")
+            assert answer.startswith(HEAD)
+            assert content(answer) == "hello"
+
+    run(main)
+
+
 def test_what_goes_on_behind_the_response_holds_nothing_up() -> None:
     release = asyncio.Event()
 
@@ -251,6 +284,16 @@ async def fails_in_the_content(scope: Scope, receive: Receive, send: Send) -> No
     await fails(scope, receive, send)
 
 
+async def declares_two_lengths(scope: Scope, receive: Receive, send: Send) -> None:
+    lengths = [(b"content-length", b"3"), (b"content-length", b"4")]
+    await send({**START, "headers": lengths})
+    await say(send, b"one")
+
+
+async def cancels_itself(scope: Scope, receive: Receive, send: Send) -> None:
+    raise asyncio.CancelledError
+
+
 async def returns_early(scope: Scope, receive: Receive, send: Send) -> None:
     return
 
@@ -267,6 +310,8 @@ async def returns_in_the_content(scope: Scope, receive: Receive, send: Send) -> 
         (exits, "500 Internal Server Error", "SystemExit: 3"),
         (fails_behind_the_start, "500 Internal Server Error", "a fault of the application"),
         (fails_in_the_content, "3\r\none\r\n", "a fault of the application"),
+        (declares_two_lengths, "500 Internal Server Error", "Content-Length"),
+        (cancels_itself, "500 Internal Server Error", ""),
         (returns_early, "500 Internal Server Error", "returned without a response: GET /p"),
         (returns_in_the_content, "3\r\none\r\n", "returned without a response: GET /p"),
     ],

@@ -271,6 +271,16 @@ async def denies_and_returns(scope: Scope, receive: Receive, send: Send) -> None
     await send({"type": "websocket.http.response.start", "status": 400})
 
 
+async def denies_with_a_number(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "websocket.http.response.start", "status": 400})
+    await send({"type": "websocket.http.response.body", "body": 7})
+
+
+async def cancels_itself(scope: Scope, receive: Receive, send: Send) -> None:
+    raise asyncio.CancelledError
+
+
 @pytest.mark.parametrize(
     ("app", "logged"),
     [
@@ -280,6 +290,8 @@ async def denies_and_returns(scope: Scope, receive: Receive, send: Send) -> None
         (chooses_what_nobody_offers, "subprotocol 'none' was not offered"),
         (denies_wrongly, "status is 200 or more, not 99"),
         (denies_and_returns, ""),
+        (denies_with_a_number, "the body of an ASGI message is octets, not 7"),
+        (cancels_itself, ""),
     ],
 )
 def test_a_failure_before_the_accept_is_500(

@@ -31,6 +31,7 @@ LIFESPAN_TIMEOUT_S = 1.0
 """How long an application may take to stop where requests have used up the time for that."""
 
 _BUSY = b"Service Unavailable\n"
+_FAILED = b"500 Internal Server Error\n"
 
 
 class AsgiApplication(Mount):
@@ -117,8 +118,10 @@ class AsgiApplication(Mount):
             _log_access(scope, cycle.status)
         if cycle.state is State.COMPLETE:
             return
-        if cycle.state in (State.AWAITED, State.BEGUN) and not exchange.is_cut:
-            await exchange.respond(500, headers=_PLAIN, body=b"500 Internal Server Error\n")
+        if cycle.fault is not None and exchange.response is None:
+            raise cycle.fault  # it is the client's, whatever the application made of it
+        if exchange.response is None and not exchange.is_cut:
+            await exchange.respond(500, headers=_PLAIN, body=_FAILED)
         else:
             exchange.stream.abort()  # the client has to see that the content is cut
             raise StreamError("the application did not answer in full")
@@ -155,7 +158,9 @@ class AsgiApplication(Mount):
             _log_access(scope, 101 if exchange.response is None else exchange.response.status)
         if cycle.ws is not None:
             return task
-        if not exchange.is_answered:
+        if exchange.response is None and not (exchange.is_cut or exchange.stream.is_eof):
+            await exchange.respond(500, headers=_PLAIN, body=_FAILED)  # it has cancelled itself
+        elif not exchange.is_answered:
             exchange.stream.abort()
             raise StreamError("the client left its handshake")
         return None

@@ -9,7 +9,7 @@ import os
 from typing import BinaryIO
 
 from upwire.asgi.client_watch import ClientWatch
-from upwire.asgi.interface import Message, message_type, read_headers, unexpected
+from upwire.asgi.interface import Message, message_type, read_body, read_headers, unexpected
 from upwire.errors import ClientDisconnected, LocalProtocolError, RemoteProtocolError, StreamError
 from upwire.net.http1 import HttpExchange
 from upwire.net.waiting import wake
@@ -35,7 +35,7 @@ class HttpCycle:
     """One request and its response.
 
     finished: a future, done once the connection may go on: the response is complete, or nothing
-    follows.
+    follows. fault: what was wrong with the request's content, once it was read.
     """
 
     __slots__ = (
@@ -46,12 +46,14 @@ class HttpCycle:
         "_is_told",
         "_trailers",
         "_watch",
+        "fault",
         "finished",
         "state",
     )
 
     def __init__(self, exchange: HttpExchange) -> None:
         self.state = State.AWAITED
+        self.fault: RemoteProtocolError | None = None
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._exchange = exchange
         self._head: ResponseHead | None = None
@@ -63,8 +65,10 @@ class HttpCycle:
 
     @property
     def status(self) -> int:
-        """The status of the response; 500 where the application gave none."""
-        return 500 if self._head is None else self._head.status
+        """The status of the response; an error's where nothing of the application's was sent."""
+        if self._head is not None and self.state is not State.BEGUN:
+            return self._head.status
+        return 500 if self.fault is None else self.fault.status
 
     # What the application calls
 
@@ -75,9 +79,13 @@ class HttpCycle:
         if not self._is_content_read:
             try:
                 return await self._receive_content()
-            except (StreamError, RemoteProtocolError):  # what comes of it can be answered still
+            except StreamError:
                 self._is_told = True
-                return {"type": "http.disconnect"}
+            except RemoteProtocolError as fault:  # can be answered still, and nothing behind it
+                self._is_told = True
+                self.fault = fault
+                self._exchange.client_persists = False
+            return {"type": "http.disconnect"}
         if self._watch is None:
             self._watch = ClientWatch(self._exchange.stream)
         await self._watch.wait()
@@ -95,7 +103,7 @@ class HttpCycle:
             if kind == "http.response.start":
                 self._begin(message)
             elif kind == "http.response.body":
-                body = _octets(message.get("body", b""))
+                body = read_body(message)
                 if self._is_whole(message):
                     await self._send_whole(body)
                 else:
@@ -221,14 +229,6 @@ class HttpCycle:
     def _complete(self) -> None:
         self.state = State.COMPLETE
         self.finish()
-
-
-def _octets(body: object) -> bytes:
-    if isinstance(body, bytes):
-        return body
-    if isinstance(body, (bytearray, memoryview)):
-        return bytes(body)
-    raise LocalProtocolError(f"the body of an ASGI message is octets, not {body!r:.80}")
 
 
 def _open(path: str) -> tuple[BinaryIO, int]:

@@ -37,6 +37,16 @@ def read_headers(lines: Iterable[tuple[bytes, bytes]]) -> Headers:
         raise LocalProtocolError(f"ASGI headers are pairs of octets: {error}") from error
 
 
+def read_body(message: Message) -> bytes:
+    """Return the content that a message has. Raises LocalProtocolError for what is no octets."""
+    body = message.get("body", b"")
+    if isinstance(body, bytes):
+        return body
+    if isinstance(body, (bytearray, memoryview)):
+        return bytes(body)
+    raise LocalProtocolError(f"the body of an ASGI message is octets, not {body!r:.80}")
+
+
 def unexpected(message: Message, state: str) -> LocalProtocolError:
     """Return the error for a message that has no place in this state."""
     return LocalProtocolError(f"unexpected ASGI message {message['type']!r} {state}")

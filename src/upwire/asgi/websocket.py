@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from upwire.asgi.client_watch import ClientWatch
-from upwire.asgi.interface import Message, message_type, read_headers, unexpected
+from upwire.asgi.interface import Message, message_type, read_body, read_headers, unexpected
 from upwire.errors import (
     ClientDisconnected,
     ConnectionClosed,
@@ -203,7 +203,7 @@ class WebSocketCycle:
     async def _deny(self, message: Message) -> None:
         """Send content of the application's own refusal."""
         exchange, _ = self._in_handshake()
-        body = bytes(message.get("body", b""))
+        body = read_body(message)
         is_last = not message.get("more_body", False)
         self._watch_no_more()
         head, self._denial = self._denial, None
