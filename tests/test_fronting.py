@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
 
 from upwire.errors import ConfigError, UpwireError
-from upwire.fronting import Backend, find_backend
+from upwire.fronting import Backend, find_backend, warn_of_move
 
 SERVER = "events {{}} http {{ {http} server {{ listen 127.0.0.1:8000; {server} }} }}"
 
@@ -60,3 +61,25 @@ def test_none_or_several(server: str, names: str, tmp_path: Path) -> None:
 def test_a_configuration_with_faults(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='unknown directive "wrong"'):
         find_backend(write(tmp_path, "wrong;"))
+
+
+@pytest.mark.parametrize(
+    ("server", "warning"),
+    [
+        ("location / { proxy_pass http://127.0.0.1:9000; }", ""),
+        (
+            "location / { proxy_pass http://127.0.0.1:9001; }",
+            "now names 127.0.0.1:9001; the application stays at 127.0.0.1:9000 until a restart",
+        ),
+        ("return 200 x;", "names none; the application stays at 127.0.0.1:9000"),
+        ("wrong;", ""),
+    ],
+)
+def test_a_backend_that_moves_at_a_reload_is_told(
+    server: str, warning: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = find_backend(write(tmp_path, "location / { proxy_pass http://127.0.0.1:9000; }"))
+    with caplog.at_level(logging.WARNING, "upwire.asgi"):
+        warn_of_move(write(tmp_path, server), before)
+    assert warning in caplog.text
+    assert bool(caplog.records) is bool(warning)

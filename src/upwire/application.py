@@ -197,7 +197,7 @@ def _serve_behind_proxy(options: ServeOptions, conf: str) -> int:
     )
     if backend.unix is not None and _trusted(options) is None:
         at_backend = replace(at_backend, forwarded_allow_ips="*")  # who reaches its path is trusted
-    with proxy_in_front(conf) as reload_proxy:
+    with proxy_in_front(conf, backend) as reload_proxy:
         return _serve_here(at_backend, reload_proxy)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import subprocess
@@ -14,8 +15,10 @@ from dataclasses import dataclass
 
 from upwire.conf.model import Config, Location
 from upwire.conf.model.types.proxy import ProxyPass
-from upwire.errors import UpwireError
+from upwire.errors import ConfigError, UpwireError
 from upwire.proxy.load import load_file
+
+logger = logging.getLogger("upwire.asgi")
 
 STOP_TIMEOUT_S = 5.0
 """How long the proxy may take to end behind the application."""
@@ -57,10 +60,11 @@ def find_backend(path: str) -> Backend:
 
 
 @contextlib.contextmanager
-def proxy_in_front(path: str) -> Iterator[Callable[[], None]]:
+def proxy_in_front(path: str, backend: Backend) -> Iterator[Callable[[], None]]:
     """Run the proxy beside us, and stop it at the end; where it ends by itself, so do we.
 
-    Gives what lets it read its configuration anew, as a SIGHUP does that comes to us. Raises
+    Gives what lets it read its configuration anew, as a SIGHUP does that comes to us; a warning
+    is logged where it then looks for the application at another place than backend. Raises
     UpwireError at the end where the proxy has ended first: it has said why.
     """
     command = [sys.executable, "-m", "upwire", "proxy", "-c", os.path.abspath(path)]
@@ -71,6 +75,7 @@ def proxy_in_front(path: str) -> Iterator[Callable[[], None]]:
 
     def reload() -> None:
         process.send_signal(signal.SIGHUP)
+        warn_of_move(path, backend)
 
     try:
         with _handled({signal.SIGHUP: reload, signal.SIGTERM: _interrupt}):
@@ -84,6 +89,21 @@ def proxy_in_front(path: str) -> Iterator[Callable[[], None]]:
         _end(process, watching)
     if status is not None:
         raise UpwireError(f"the proxy has ended with status {status}")
+
+
+def warn_of_move(path: str, backend: Backend) -> None:
+    """Log where a configuration no longer names the backend that the application serves at."""
+    try:
+        found = find_backend(path)
+    except ConfigError:
+        return  # the proxy says what is wrong, and goes on with what it had
+    except UpwireError as error:
+        logger.warning("%s; the application stays at %s until a restart", error, backend)
+        return
+    if found != backend:
+        logger.warning(
+            "%s now names %s; the application stays at %s until a restart", path, found, backend
+        )
 
 
 def _watch(process: subprocess.Popen[bytes], is_over: threading.Event) -> None:
