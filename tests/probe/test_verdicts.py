@@ -209,6 +209,13 @@ def test_between_which_hops_it_is_lost() -> None:
     assert told == ["it opens at 10.0.0.2, and not at 10.0.0.1: what is between them is to blame"]
 
 
+def test_a_backend_that_is_another_is_noted() -> None:
+    evidence = Evidence(ASKED, {"handshake": answer("handshake")})
+    evidence.backend["handshake"] = answer("handshake", 404)
+    (told,) = [finding.message for finding in judge(evidence) if not finding.fault]
+    assert told.startswith("it opens at the URL, and not at the backend: ")
+
+
 @pytest.mark.parametrize(
     ("tls", "faults"),
     [

@@ -71,13 +71,16 @@ def _opening(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _hops(evidence: Evidence) -> Iterator[Finding]:
-    """Between which two hops a handshake is lost."""
+    """Between which two hops a handshake is lost, or which is not on its way."""
     hops = [("the URL", evidence.base), *evidence.via]
     if evidence.direct is not None:
         hops.append(("the backend", evidence.direct))
-    for (outer, refused), (inner, answer) in itertools.pairwise(hops):
-        if answer.is_open and not refused.is_open:
+    for (outer, outside), (inner, inside) in itertools.pairwise(hops):
+        if inside.is_open and not outside.is_open:
             told = f"it opens at {inner}, and not at {outer}: what is between them is to blame"
+            yield Finding("", Severity.NOTE, told)
+        elif outside.is_open and not inside.is_open:
+            told = f"it opens at {outer}, and not at {inner}: address or path may be others there"
             yield Finding("", Severity.NOTE, told)
 
 
