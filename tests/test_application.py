@@ -208,3 +208,20 @@ def test_a_port_in_use_is_one_line(folder: Path) -> None:
     assert errors.startswith(b"upwire serve: ")
     assert str(port).encode() in errors
     assert errors.count(b"\n") == 1
+
+
+def test_a_signal_before_the_workers_leaves_no_path(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / "socket"
+
+    def signalled(options: ServeOptions) -> None:
+        assert path.exists()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(application, "_changes", signalled)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        application.main(ServeOptions(target="shouting:routes", unix=str(path), reload=True))
+    assert not path.exists()
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -6,11 +6,13 @@ import argparse
 import contextlib
 import errno
 import os
+import signal
 import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from types import FrameType
 from typing import Any, cast
 
 from upwire.asgi import AsgiApplication, AsgiCallable, run_application
@@ -282,7 +284,7 @@ def _serve_in_workers(
             return 1
         return 0
 
-    with _shared_socket(options) as sock, _changes(options) as changes:
+    with _interrupted_by_term(), _shared_socket(options) as sock, _changes(options) as changes:
         where = show_address(sock.getsockname())
         print(f"upwire: listening on {where} (Ctrl-C stops)", file=sys.stderr, flush=True)
         supervisor = Supervisor(
@@ -294,6 +296,23 @@ def _serve_in_workers(
             on_hang_up=on_hang_up,
         )
         return supervisor.run()
+
+
+@contextlib.contextmanager
+def _interrupted_by_term() -> Iterator[None]:
+    """Raise KeyboardInterrupt at a SIGTERM that comes before a supervisor or a server waits for it.
+
+    Otherwise the path of a unix socket would stay behind.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
