@@ -228,12 +228,20 @@ def test_a_publication_keeps_its_json() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["hello", "", "NaN", "[" * 100, "1}, {"])
+@pytest.mark.parametrize(
+    "text", ["hello", "", "NaN", "[" * 100, "1}, {", "1e999", r'"\ud800"', r'{"\udfff": 1}']
+)
 def test_a_text_that_is_no_json_becomes_a_string(text: str) -> None:
     push = json.loads(str(encode_publication("r", Publication(text, offset=1))))
 
     assert push["data"] == text
     assert list_publication(Publication(text, offset=1)) == {"offset": 1, "data": text}
+
+
+def test_a_text_in_json_is_listed_as_its_value() -> None:
+    publication = Publication('{"text": [1.50, null]}', offset=4)
+
+    assert list_publication(publication) == {"offset": 4, "data": {"text": [1.5, None]}}
 
 
 def test_octets_follow_their_push() -> None:

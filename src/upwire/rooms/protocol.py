@@ -189,7 +189,7 @@ def list_publication(publication: Publication) -> dict[str, object]:
     if isinstance(publication.data, bytes):
         data = {"base64": base64.b64encode(publication.data).decode()}
     else:
-        data = {"data": json.loads(_json_of(publication.data))}
+        data = {"data": _value_of(publication.data)}
     return {**_describe(publication), **data}
 
 
@@ -214,13 +214,24 @@ def _json_of(text: str) -> str:
     return text
 
 
+def _value_of(text: str) -> Any:
+    try:
+        return _load(text)
+    except ValueError:
+        return text
+
+
 def _load(text: str) -> Any:
-    """Read JSON; ValueError for anything else, and for what is nested too deeply."""
+    """Read JSON; ValueError for anything else, and for what is nested too deeply.
+
+    So it is for what encode() refuses: 1e999 is infinity here.
+    """
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     _check_nesting(value)
+    encode(value)
     return value
 
 
@@ -246,7 +257,6 @@ def _contents(value: object) -> list[object]:
 def _read_object(text: str) -> Fields:
     try:
         message = _load(text)
-        encode(message)
     except ValueError as error:
         raise CommandRefused("bad_request", f"the message is no JSON: {error}") from None
     if not isinstance(message, dict):
