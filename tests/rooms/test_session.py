@@ -316,6 +316,28 @@ def test_one_that_goes_leaves_all_rooms_at_once() -> None:
     virtual_time.run(main())
 
 
+def test_one_that_is_cancelled_twice_leaves_all_rooms() -> None:
+    async def main() -> None:
+        guest = Guest(WebSocketOptions(ping_interval_s=None))
+        async with Rooms() as rooms:
+            serving = asyncio.ensure_future(browser_handler(rooms)(guest.ws))
+            await guest.client.send('{"id": 1, "method": "connect", "version": 1}')
+            for number in range(3):
+                join = {"id": 2 + number, "method": "join", "room": f"r{number}"}
+                await guest.client.send(json.dumps(join))
+            await virtual_time.settle()
+            assert rooms.metrics().members == 3
+
+            serving.cancel()
+            await asyncio.sleep(0)
+            assert serving.cancel()  # it has not come to leave any of them
+            await asyncio.wait([serving])
+            await virtual_time.settle()
+            assert rooms.metrics().members == 0
+
+    virtual_time.run(main())
+
+
 def test_one_that_goes_while_many_commands_wait_is_let_go() -> None:
     gate = asyncio.Event()
 

@@ -123,10 +123,13 @@ class Session:
                 await self._hear(data)
         finally:
             working.cancel()
-            await asyncio.wait([working])
-            # All at once: each may wait for a home that is out of reach.
-            leaving = [membership.room.leave() for membership in self._memberships.values()]
-            await asyncio.gather(*leaving)
+            await asyncio.shield(self._leave_all(working))
+
+    async def _leave_all(self, working: asyncio.Task[None]) -> None:
+        await asyncio.wait([working])
+        # All at once: each may wait for a home that is out of reach.
+        leaving = [membership.room.leave() for membership in self._memberships.values()]
+        await asyncio.gather(*leaving)
 
     # Commands that come
 
