@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
+import threading
 from pathlib import Path
 
 import pytest
 
 from upwire.errors import ConfigError, UpwireError
-from upwire.fronting import Backend, find_backend, warn_of_move
+from upwire.fronting import Backend, find_backend, proxy_in_front, warn_of_move
 
 SERVER = "events {{}} http {{ {http} server {{ listen 127.0.0.1:8000; {server} }} }}"
 
@@ -83,3 +86,18 @@ def test_a_backend_that_moves_at_a_reload_is_told(
         warn_of_move(write(tmp_path, server), before)
     assert warning in caplog.text
     assert bool(caplog.records) is bool(warning)
+
+
+def test_a_signal_is_left_to_who_waits_for_it_in_the_main_thread(tmp_path: Path) -> None:
+    path = tmp_path / "nginx.conf"
+    path.write_text(f"events {{}} http {{ server {{ listen unix:{tmp_path}/front; }} }}")
+    with proxy_in_front(str(path), Backend("127.0.0.1", 9000)):
+        watching = next(one for one in threading.enumerate() if one.name == "proxy")
+        while not blocks(watching, signal.SIGTERM):
+            os.sched_yield()
+
+
+def blocks(thread: threading.Thread, number: signal.Signals) -> bool:
+    status = Path(f"/proc/self/task/{thread.native_id}/status").read_text("utf-8")
+    mask = next(line for line in status.splitlines() if line.startswith("SigBlk:"))
+    return bool(int(mask.split()[1], 16) >> (number - 1) & 1)

@@ -108,6 +108,8 @@ def warn_of_move(path: str, backend: Backend) -> None:
 
 def _watch(process: subprocess.Popen[bytes], is_over: threading.Event) -> None:
     """End ourselves behind a proxy that has ended by itself."""
+    # Who waits for signals in the main thread is to get them, and not a handler's exception.
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     process.wait()
     if not is_over.is_set():
         os.kill(os.getpid(), signal.SIGTERM)
