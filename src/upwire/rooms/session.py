@@ -21,7 +21,7 @@ from upwire.errors import (
 from upwire.net.websocket import WebSocket
 from upwire.rooms.browser_options import BrowserLimits, Hooks
 from upwire.rooms.events import Event, Joined, Left, Published, Resumed
-from upwire.rooms.home import History, Info
+from upwire.rooms.home import History, Info, Position
 from upwire.rooms.protocol import (
     VERSION,
     Acknowledge,
@@ -72,6 +72,11 @@ class Membership:
     wants_presence: bool
     window: Window | None
     is_lost: bool = False
+
+    def catch_up(self, position: Position) -> None:
+        """Take that a reply tells everything up to here."""
+        if self.window is not None:
+            self.window.catch_up(position)
 
 
 def tell_publications(room: str, event: Event) -> str | bytes | None:
@@ -212,9 +217,16 @@ class Session:
             logger.exception("a command of %r failed", self._ws)
             reply = encode_refusal(CommandRefused("internal", "the server failed", id=number))
         await self._ws.send(reply)
-        membership = self._memberships.get(command.room) if isinstance(command, Join) else None
+        if isinstance(command, Join | Recover):
+            self._go_on(command.room)
+
+    def _go_on(self, room: str) -> None:
+        """Let the pushes of a room come, behind the reply that they continue."""
+        membership = self._memberships.get(room)
         if membership is not None:
-            membership.room.start()  # its pushes come behind the reply
+            membership.room.start()
+            if membership.window is not None:
+                self._send_late(membership.window.release())
 
     async def _act(self, command: Command) -> Result:
         match command:
@@ -272,6 +284,7 @@ class Session:
             history = await self._what_is_left(room)
         elif room.recovered is None and command.history:
             history = await room.history(command.history)
+        membership.catch_up(history.position)
         return {
             **_describe(history),
             "recovered": room.recovered,
@@ -285,6 +298,7 @@ class Session:
         is_recovered = history.is_complete
         if not is_recovered:
             history = await self._what_is_left(membership.room)
+        membership.catch_up(history.position)
         return {
             **_describe(history),
             "recovered": is_recovered,
