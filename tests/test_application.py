@@ -7,14 +7,13 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import upwire
+from kit.serving import serving
 from upwire import application
 from upwire.application import ServeOptions
 from upwire.errors import UpwireError
@@ -29,7 +28,6 @@ async def shout(ws):
     async for message in ws:
         await ws.send(message.upper())
 """
-RUN_TIMEOUT_S = 30
 
 
 @pytest.fixture
@@ -153,33 +151,11 @@ def test_a_folder_to_watch_has_to_be_there(tmp_path: Path) -> None:
         )
 
 
-@asynccontextmanager
-async def running(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run `upwire serve` in a folder; end it if it is still there."""
-    paths = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, paths))}
-    command = [sys.executable, "-m", "upwire", "serve", *arguments]
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=folder,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(RUN_TIMEOUT_S):
-            yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
-
-
 def test_a_whole_run(folder: Path) -> None:
     path = folder / "socket"
 
     async def run() -> None:
-        async with running(folder, "shouting:routes", "--unix", str(path)) as process:
+        async with serving(folder, "shouting:routes", "--unix", str(path)) as process:
             assert process.stderr is not None
             line = await process.stderr.readline()
             assert str(path).encode() in line
@@ -197,7 +173,7 @@ def test_a_whole_run(folder: Path) -> None:
 
 def test_a_port_in_use_is_one_line(folder: Path) -> None:
     async def run(port: int) -> tuple[int | None, bytes]:
-        async with running(folder, "shouting:routes", "--port", str(port)) as process:
+        async with serving(folder, "shouting:routes", "--port", str(port)) as process:
             _, errors = await process.communicate()
             return process.returncode, errors
 

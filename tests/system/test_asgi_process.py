@@ -7,19 +7,16 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 import upwire
+from kit.serving import serving
 from upwire.client.connecting import Connecting
 from upwire.errors import ConnectionClosed
 
-RUN_TIMEOUT_S = 30
 SOURCE = """
 import asyncio, os, time
 
@@ -65,34 +62,13 @@ loggers:
 """
 
 
+SOCKET = ("--uds", "socket")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "app.py").write_text(SOURCE)
     return tmp_path
-
-
-@asynccontextmanager
-async def running(
-    folder: Path, *arguments: str, listens: Sequence[str] = ("--uds", "socket"), fd: int = 2
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run `upwire serve` in a folder; end it if it is still there. fd: what it inherits."""
-    paths = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, paths))}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "upwire", "serve", *arguments, *listens),
-        cwd=folder,
-        env=environment,
-        pass_fds=[fd],
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(RUN_TIMEOUT_S):
-            yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
 
 
 async def line_with(process: asyncio.subprocess.Process, text: str) -> str:
@@ -127,7 +103,7 @@ def connect(folder: Path, path: str) -> Connecting:
 
 def test_a_whole_run_ends_in_order(folder: Path) -> None:
     async def main() -> None:
-        async with running(folder, "app:make", "--factory") as process:
+        async with serving(folder, "app:make", "--factory", *SOCKET) as process:
             await line_with(process, "listening on")
             assert (folder / "socket").stat().st_mode & 0o777 == 0o666
             async with connect(folder, "/") as ws:
@@ -144,7 +120,9 @@ def test_a_whole_run_ends_in_order(folder: Path) -> None:
 @pytest.mark.parametrize("path", ["/blocks", "/ignores"])
 def test_the_process_ends_within_its_deadline(folder: Path, path: str) -> None:
     async def main() -> None:
-        async with running(folder, "app:app", "--timeout-graceful-shutdown", "1") as process:
+        async with serving(
+            folder, "app:app", "--timeout-graceful-shutdown", "1", *SOCKET
+        ) as process:
             await line_with(process, "listening on")
             ws = await connect(folder, path)
             await ws.send("go")
@@ -162,7 +140,7 @@ def test_the_process_ends_within_its_deadline(folder: Path, path: str) -> None:
 
 def test_a_worker_that_dies_is_replaced(folder: Path) -> None:
     async def main() -> None:
-        async with running(folder, "app:app", "--workers", "2") as process:
+        async with serving(folder, "app:app", "--workers", "2", *SOCKET) as process:
             await line_with(process, "listening on")
             assert (folder / "socket").stat().st_mode & 0o777 == 0o666
             first = int((await fetch(folder)).split()[0])
@@ -185,10 +163,9 @@ def test_an_inherited_socket(folder: Path, workers: str) -> None:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(folder / "theirs"))
             listener.listen()
-            listens = ("--fd", str(listener.fileno()))
-            async with running(
-                folder, "app:app", "--workers", workers, listens=listens, fd=listener.fileno()
-            ) as process:
+            fd = listener.fileno()
+            arguments = ("app:app", "--workers", workers, "--fd", str(fd))
+            async with serving(folder, *arguments, descriptors=[fd]) as process:
                 assert (await fetch(folder, "theirs")).endswith("NAME")
                 process.send_signal(signal.SIGTERM)
                 assert await process.wait() == 0
@@ -201,7 +178,7 @@ def test_the_log_goes_where_its_file_says(folder: Path) -> None:
     (folder / "log.yaml").write_text(LOG)
 
     async def main() -> None:
-        async with running(folder, "app:app", "--log-config", "log.yaml") as process:
+        async with serving(folder, "app:app", "--log-config", "log.yaml", *SOCKET) as process:
             await line_with(process, "listening on")
             await fetch(folder)
             process.send_signal(signal.SIGTERM)
@@ -213,7 +190,7 @@ def test_the_log_goes_where_its_file_says(folder: Path) -> None:
 
 def test_a_changed_file_is_served(folder: Path) -> None:
     async def main() -> None:
-        async with running(folder, "app:app", "--reload") as process:
+        async with serving(folder, "app:app", "--reload", *SOCKET) as process:
             await line_with(process, "listening on")
             assert (await fetch(folder)).endswith("NAME")
             (folder / "app.py").write_text(SOURCE.replace("NAME", "CHANGED"))
@@ -232,7 +209,7 @@ def test_a_changed_file_is_served(folder: Path) -> None:
 @pytest.mark.parametrize("more", [(), ("--workers", "2")])
 def test_an_application_that_cannot_start_is_one_line(folder: Path, more: tuple[str, ...]) -> None:
     async def main() -> None:
-        async with running(folder, "app:fails", "--factory", *more) as process:
+        async with serving(folder, "app:fails", "--factory", *more, *SOCKET) as process:
             _, errors = await process.communicate()
             assert process.returncode == 1
             assert b"app:fails makes no application: ValueError: no application today" in errors

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
 import upwire
+from kit.serving import RUN_TIMEOUT_S, serving
 from upwire.errors import ConnectionClosed
 
-RUN_TIMEOUT_S = 30
+BEHIND = ("app:app", "--proxy", "nginx.conf")
 SOURCE = """
 async def app(scope, receive, send):
     if scope["type"] == "websocket":
@@ -64,27 +62,6 @@ def write_conf(folder: Path, text: str) -> None:
     (folder / "nginx.conf").write_text(user + text.replace("unix:", f"unix:{folder}/"))
 
 
-@asynccontextmanager
-async def running(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run the application and its proxy in a folder; end them if they are still there."""
-    paths = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, paths))}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "upwire", "serve", "app:app", "--proxy", "nginx.conf", *arguments),
-        cwd=folder,
-        env=environment,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(RUN_TIMEOUT_S):
-            yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
-
-
 async def fetch(folder: Path) -> tuple[str, str]:
     """Return head and content of an answer through the proxy, once there is one."""
     while True:
@@ -113,7 +90,7 @@ def proxy_of(process: asyncio.subprocess.Process) -> psutil.Process:
 @pytest.mark.parametrize("more", [(), ("--workers", "2")])
 def test_both_in_one_program(folder: Path, more: tuple[str, ...]) -> None:
     async def main() -> None:
-        async with running(folder, *more) as process:
+        async with serving(folder, *BEHIND, *more) as process:
             assert (await fetch(folder))[1] == "('192.0.2.1', 0) https"
             processes = psutil.Process(process.pid).children(recursive=True)
             front = str(folder / "front")
@@ -134,7 +111,7 @@ def test_both_in_one_program(folder: Path, more: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("more", [(), ("--workers", "2")])
 def test_a_hang_up_lets_the_proxy_read_its_file_anew(folder: Path, more: tuple[str, ...]) -> None:
     async def main() -> None:
-        async with running(folder, *more) as process:
+        async with serving(folder, *BEHIND, *more) as process:
             head, _ = await fetch(folder)
             assert "X-New" not in head
             write_conf(folder, CONF.replace("location /", "add_header X-New yes; location /"))
@@ -149,7 +126,7 @@ def test_a_hang_up_lets_the_proxy_read_its_file_anew(folder: Path, more: tuple[s
 
 def test_where_the_proxy_ends_the_program_does(folder: Path) -> None:
     async def main() -> None:
-        async with running(folder) as process:
+        async with serving(folder, *BEHIND) as process:
             await fetch(folder)
             proxy_of(process).kill()
             _, errors = await process.communicate()
@@ -173,7 +150,7 @@ def test_a_proxy_that_cannot_start_is_told(folder: Path, conf: str, complaint: s
     write_conf(folder, conf)
 
     async def main() -> None:
-        async with running(folder) as process:
+        async with serving(folder, *BEHIND) as process:
             _, errors = await process.communicate()
             assert process.returncode == 1
             assert complaint in errors.decode()
@@ -187,7 +164,7 @@ def test_a_proxy_that_ends_while_the_application_is_imported(folder: Path) -> No
     (folder / "app.py").write_text(f"import time\ntime.sleep({RUN_TIMEOUT_S})")
 
     async def main() -> None:
-        async with running(folder) as process:
+        async with serving(folder, *BEHIND) as process:
             _, errors = await process.communicate()
             assert process.returncode == 1
             assert errors.decode().endswith("the proxy has ended with status 1\n")
@@ -199,7 +176,7 @@ def test_an_application_that_cannot_start_leaves_no_proxy(folder: Path) -> None:
     (folder / "app.py").write_text("1 / 0")
 
     async def main() -> None:
-        async with running(folder) as process:
+        async with serving(folder, *BEHIND) as process:
             _, errors = await process.communicate()
             assert process.returncode == 1
             assert b"cannot import app: ZeroDivisionError" in errors
