@@ -15,11 +15,10 @@ import time
 import zlib
 from dataclasses import dataclass, field
 
+from bench.tally import Tally
 from upwire.client.url import parse_url
 from upwire.errors import RemoteProtocolError
-from upwire.load._engine import BUCKETS, bucket_of
 from upwire.load.connecting import Opened, open_connections
-from upwire.load.histogram import Histogram
 from upwire.load.measure import MASK_KEY
 from upwire.wire._codec import build_frame
 from upwire.wire.deflate import DeflateOptions, DeflateParameters, PerMessageDeflate
@@ -32,7 +31,7 @@ _NAMES = ("Ada", "Grace", "Edsger", "Barbara", "Donald", "Frances", "Alan", "Rad
 _WORDS = ("order", "shipped", "pending", "invoice", "north", "south", "express", "return")
 
 
-class Compressed:
+class Compressed(Tally):
     """Connections that agreed to compress, and what their echoes took."""
 
     def __init__(self, port: int, connections: int, payload_octets: int) -> None:
@@ -46,18 +45,7 @@ class Compressed:
                 undo.callback(one.socket.close)
             self._connections = {one.socket.fileno(): self._take(one) for one in opened}
             self._close = undo.pop_all().close
-        self.restart()
-
-    def restart(self) -> None:
-        """Count from zero, as after a warm-up."""
-        self.messages = 0
-        self._buckets = [0] * BUCKETS
-        self._highest_ns = 0
-        self._total_ns = 0
-
-    @property
-    def latency(self) -> Histogram:
-        return Histogram(self._buckets, self._highest_ns, self._total_ns)
+        super().__init__()
 
     def run(self, seconds: float) -> None:
         """Send and check for so long. Raises RemoteProtocolError for an echo that is not right."""
@@ -69,7 +57,7 @@ class Compressed:
                 if not octets:
                     raise RemoteProtocolError("a connection was lost")
                 if one.receive(octets, self._messages[one.number]):
-                    self._count(time.monotonic_ns() - one.since_ns)
+                    self.count(time.monotonic_ns() - one.since_ns)
                     one.send((one.number + 1) % MESSAGES)
 
     def close(self) -> None:
@@ -83,12 +71,6 @@ class Compressed:
         one = _Connection(opened, opened.deflate, prepare(self._messages, opened.deflate))
         one.send(0)
         return one
-
-    def _count(self, latency_ns: int) -> None:
-        self.messages += 1
-        self._buckets[bucket_of(latency_ns)] += 1
-        self._highest_ns = max(self._highest_ns, latency_ns)
-        self._total_ns += latency_ns
 
 
 @dataclass(slots=True)

@@ -9,11 +9,10 @@ import contextlib
 import select
 import time
 
+from bench.tally import Tally
 from upwire.client.url import parse_url
 from upwire.errors import RemoteProtocolError
-from upwire.load._engine import BUCKETS, bucket_of
 from upwire.load.connecting import open_connections
-from upwire.load.histogram import Histogram
 from upwire.load.measure import MASK_KEY
 from upwire.wire._codec import build_frame
 from upwire.wire.frames import Opcode
@@ -22,7 +21,7 @@ READ_OCTETS = 65536
 PATIENCE_S = 10.0
 
 
-class FanOut:
+class FanOut(Tally):
     """The members of one room, and when the last of them had each message.
 
     messages: those that were delivered; one to all members counts for each of them.
@@ -42,19 +41,7 @@ class FanOut:
             self._publisher = opened[0].socket
             self._close = undo.pop_all().close
         self._begun: dict[int, bytes] = {}  # what came of a frame that is not whole yet
-        self.restart()
-
-    def restart(self) -> None:
-        """Count from zero, as after a warm-up."""
-        self.messages = 0
-        self._buckets = [0] * BUCKETS
-        self._highest_ns = 0
-        self._total_ns = 0
-
-    @property
-    def latency(self) -> Histogram:
-        """From publishing until the last member had it."""
-        return Histogram(self._buckets, self._highest_ns, self._total_ns)
+        super().__init__()
 
     def run(self, seconds: float) -> None:
         """Publish for so long, once at least. Raises RemoteProtocolError where it goes wrong."""
@@ -83,7 +70,7 @@ class FanOut:
                 octets = self._members[descriptor].recv(READ_OCTETS)
                 if octets == frame or self._is_whole(descriptor, octets, frame):
                     missing -= 1
-        self._count(time.monotonic_ns() - since_ns)
+        self.count(time.monotonic_ns() - since_ns, len(self._members))
 
     def _is_whole(self, descriptor: int, octets: bytes, frame: bytes) -> bool:
         """Take a part of the frame; return whether it was the last."""
@@ -93,9 +80,3 @@ class FanOut:
         if begun != frame:
             self._begun[descriptor] = begun
         return begun == frame
-
-    def _count(self, latency_ns: int) -> None:
-        self.messages += len(self._members)
-        self._buckets[bucket_of(latency_ns)] += 1
-        self._highest_ns = max(self._highest_ns, latency_ns)
-        self._total_ns += latency_ns

@@ -59,17 +59,7 @@ def deflate(one: Contender, scenario: Scenario, seconds: float) -> Sample:
     with _server(one, "deflate", scenario) as (pid, port), void_where_it_fails():
         load = Compressed(port, scenario.connections, scenario.payload_octets)
         with contextlib.closing(load):
-            load.run(WARM_UP_S)
-            load.restart()
-            clocks = Clocks(pid)
-            load.run(seconds)
-            clocks.stop()
-            return clocks.sample(
-                load.messages,
-                p50_ns=load.latency.percentile_ns(50),
-                p99_ns=load.latency.percentile_ns(99),
-                memory_octets=accounting.memory_octets(pid),
-            )
+            return _tallied(load, pid, seconds)
 
 
 def rooms(one: Contender, scenario: Scenario, seconds: float) -> Sample:
@@ -78,17 +68,7 @@ def rooms(one: Contender, scenario: Scenario, seconds: float) -> Sample:
         load = FanOut(port, scenario.connections, scenario.payload_octets)
         with contextlib.closing(load):
             time.sleep(WARM_UP_S)  # until the last has joined
-            load.run(WARM_UP_S)
-            load.restart()
-            clocks = Clocks(pid)
-            load.run(seconds)
-            clocks.stop()
-            return clocks.sample(
-                load.messages,
-                p50_ns=load.latency.percentile_ns(50),
-                p99_ns=load.latency.percentile_ns(99),
-                memory_octets=accounting.memory_octets(pid),
-            )
+            return _tallied(load, pid, seconds)
 
 
 def tunnel(one: Contender, scenario: Scenario, seconds: float) -> Sample:
@@ -218,6 +198,21 @@ def _memories(pid: int, upstream: int | None) -> tuple[int, int]:
     return (
         accounting.memory_octets(pid),
         0 if upstream is None else accounting.memory_octets(upstream),
+    )
+
+
+def _tallied(load: Compressed | FanOut, pid: int, seconds: float) -> Sample:
+    """Run a load that is written in Python, first to warm up."""
+    load.run(WARM_UP_S)
+    load.restart()
+    clocks = Clocks(pid)
+    load.run(seconds)
+    clocks.stop()
+    return clocks.sample(
+        load.messages,
+        p50_ns=load.latency.percentile_ns(50),
+        p99_ns=load.latency.percentile_ns(99),
+        memory_octets=accounting.memory_octets(pid),
     )
 
 
